@@ -1,0 +1,463 @@
+//! Layer 3 for books: a decoder held to its venue's rules.
+
+use std::collections::HashMap;
+
+use super::{Decoded, Decoder, FeedError, Heard, Link, Listener};
+use crate::{
+    clock::{Nanos, Now, UtcNanos},
+    market::{
+        BookEvent, BookRules, BookState, BookSync, BookUpdate, Cause, Depth, MAX_DEPTH, Outcome,
+        SequenceRule, Symbol, SyncStats, Venue,
+    },
+};
+
+/// How often a book is asked for again before the whole connection is made anew.
+const RENEWALS: u32 = 3;
+
+/// What has happened to a book since the feed began.
+pub type BookStats = SyncStats;
+
+/// One book of a [`BookListener`].
+#[derive(Debug)]
+pub struct TrackedBook {
+    /// The unified symbol.
+    pub symbol: Symbol,
+    /// The venue's own spelling.
+    pub native_symbol: Symbol,
+    /// The book and its state.
+    pub sync: BookSync,
+    ts_venue: Option<UtcNanos>,
+    ts_recv: UtcNanos,
+    /// When an update of its own last arrived, or it was last asked for.
+    touched: Nanos,
+    /// When its present state began.
+    since: Nanos,
+    renewals: u32,
+}
+
+/// Turns the messages of one venue's connection into [`BookEvent`]s.
+///
+/// The decoder says what a message contains; this holds it to the venue's [`BookRules`]: sequence,
+/// checksum, crossed books, silence, and what to ask for again.
+#[derive(Debug)]
+pub struct BookListener<D> {
+    venue: Venue,
+    decoder: D,
+    rules: BookRules,
+    depth: usize,
+    books: Vec<TrackedBook>,
+    index: HashMap<Symbol, usize>,
+    discover: Option<fn(&str) -> Symbol>,
+    update: BookUpdate,
+    connection_seq: Option<u64>,
+    /// When anything at all last arrived on the connection; `None` while it is down.
+    heard: Option<Nanos>,
+    bad_in_a_row: u32,
+    deadline: Option<Nanos>,
+}
+
+impl<D: Decoder> BookListener<D> {
+    /// Listens to the books of `symbols` (unified and native) at `venue` and emits their best
+    /// `depth` levels, at most [`MAX_DEPTH`].
+    pub fn new(
+        venue: Venue,
+        decoder: D,
+        rules: BookRules,
+        depth: usize,
+        symbols: impl IntoIterator<Item = (Symbol, Symbol)>,
+    ) -> Self {
+        let depth = depth.clamp(1, MAX_DEPTH);
+        let mut listener = Self {
+            venue,
+            decoder,
+            rules,
+            depth,
+            books: Vec::new(),
+            index: HashMap::new(),
+            discover: None,
+            update: BookUpdate {
+                wanted: depth,
+                ..BookUpdate::default()
+            },
+            connection_seq: None,
+            heard: None,
+            bad_in_a_row: 0,
+            deadline: None,
+        };
+        for (symbol, native) in symbols {
+            listener.track(symbol, native);
+        }
+        listener
+    }
+
+    /// Also follows books that were not named beforehand; `unify` gives the unified symbol of a
+    /// native one. For recordings; on a live connection an unexpected symbol is an error.
+    #[must_use]
+    pub fn discover(mut self, unify: fn(&str) -> Symbol) -> Self {
+        self.discover = Some(unify);
+        self
+    }
+
+    /// The books, in the order in which they were named or found.
+    pub fn books(&self) -> &[TrackedBook] {
+        &self.books
+    }
+
+    fn track(&mut self, symbol: Symbol, native_symbol: Symbol) -> usize {
+        let at = self.books.len();
+        self.index.insert(native_symbol, at);
+        self.books.push(TrackedBook {
+            symbol,
+            native_symbol,
+            sync: BookSync::new(self.rules),
+            ts_venue: None,
+            ts_recv: UtcNanos(0),
+            touched: Nanos(0),
+            since: Nanos(0),
+            renewals: 0,
+        });
+        at
+    }
+
+    /// Withdraws every book that is not closed.
+    fn withdraw(&mut self, state: BookState, cause: Cause, now: Now, emit: Emit<'_>) {
+        for book in &mut self.books {
+            let closed = book.sync.state() == BookState::Closed && state != BookState::Syncing;
+            if !closed && book.sync.reset(state, cause) {
+                book.changed_at(now.mono);
+                emit(book.event(self.venue, self.depth));
+            }
+            book.touched = now.mono;
+        }
+    }
+
+    fn reschedule(&mut self) {
+        let rules = &self.rules;
+        let books = self.books.iter().filter_map(|book| book.deadline(rules));
+        let silence = self.heard.map(|heard| heard + rules.stale_after);
+        let due = books.chain(silence).min();
+        self.deadline = self.heard.and(due);
+    }
+
+    fn on_bad_message(&mut self) -> bool {
+        self.bad_in_a_row += 1;
+        self.bad_in_a_row >= self.rules.bad_messages
+    }
+}
+
+type Emit<'a> = &'a mut dyn FnMut(BookEvent);
+
+impl TrackedBook {
+    #[inline]
+    fn event(&self, venue: Venue, depth: usize) -> BookEvent {
+        let state = self.sync.state();
+        BookEvent {
+            venue,
+            symbol: self.symbol,
+            native_symbol: self.native_symbol,
+            epoch: self.sync.epoch(),
+            seq: self.sync.seq(),
+            state,
+            cause: self.sync.cause(),
+            ts_venue: self.ts_venue,
+            ts_recv: self.ts_recv,
+            depth: match state {
+                BookState::Live => self.sync.depth(depth),
+                _ => Depth::default(),
+            },
+        }
+    }
+
+    fn changed_at(&mut self, now: Nanos) {
+        (self.since, self.touched) = (now, now);
+    }
+
+    /// When something is to be done about this book's own silence.
+    fn deadline(&self, rules: &BookRules) -> Option<Nanos> {
+        match self.sync.state() {
+            BookState::Live if !rules.heartbeats_count => Some(self.touched + rules.stale_after),
+            BookState::Live => rules.renew_after.map(|after| self.touched + after),
+            BookState::Stale | BookState::Syncing | BookState::Gap => {
+                Some(self.touched + rules.sync_within)
+            }
+            BookState::Crossed => Some(self.since + rules.stale_after),
+            _ => None,
+        }
+    }
+
+    /// Judges an update; true when the book must be asked for again.
+    #[inline]
+    fn take(
+        &mut self,
+        update: &BookUpdate,
+        now: Now,
+        venue: Venue,
+        depth: usize,
+        emit: Emit<'_>,
+    ) -> bool {
+        let before = self.sync.state();
+        let outcome = self.sync.apply(update);
+        if outcome != Outcome::Ignored {
+            self.ts_venue = update.ts_venue;
+            self.ts_recv = now.utc;
+            self.touched = now.mono;
+            if self.sync.state() != before {
+                self.since = now.mono;
+            }
+            if outcome == Outcome::Live {
+                self.renewals = 0;
+            }
+            emit(self.event(venue, depth));
+        }
+        outcome == Outcome::Renew
+    }
+}
+
+impl<D: Decoder> Listener for BookListener<D> {
+    type Event = BookEvent;
+
+    fn on_message(
+        &mut self,
+        message: &mut [u8],
+        now: Now,
+        emit: Emit<'_>,
+    ) -> Result<Heard, FeedError> {
+        if self.heard.is_none() {
+            self.reschedule();
+        }
+        self.heard = Some(now.mono);
+        let mut judge = Judge {
+            heard: Heard::Data,
+            error: None,
+            lost: false,
+        };
+        let mut update = std::mem::take(&mut self.update);
+        update.clear();
+        // The decoder is lent apart from the books it feeds.
+        let Self {
+            venue,
+            decoder,
+            depth,
+            books,
+            index,
+            connection_seq,
+            rules,
+            ..
+        } = self;
+        let mut found = None;
+        let discover = self.discover;
+        let counted = rules.sequence == SequenceRule::Connection;
+        let decoder_ran = decoder.decode(message, &mut update, &mut |update| {
+            if counted && judge.out_of_order(connection_seq, update.connection_seq) {
+                return;
+            }
+            match find(books, index, &update.symbol) {
+                Some(book) => {
+                    if book.take(update, now, *venue, *depth, emit) {
+                        judge.heard = Heard::Renew(book.native_symbol);
+                    }
+                }
+                None if discover.is_some() => found = Some(update.clone()),
+                None => judge.error = Some(FeedError::UnknownSymbol(update.symbol.to_string())),
+            }
+        });
+        if let Ok(Decoded::Other {
+            connection_seq: seq,
+        }) = decoder_ran
+        {
+            if counted {
+                judge.out_of_order(connection_seq, seq);
+            }
+            judge.heard = Heard::Control;
+        }
+        let wanted = update.wanted;
+        self.update = update;
+        self.update.wanted = wanted;
+        if let (Some(update), Some(unify)) = (found, discover) {
+            self.track(unify(&update.symbol), update.symbol);
+            if let Some(book) = self.books.last_mut() {
+                book.take(&update, now, self.venue, self.depth, emit);
+            }
+        }
+        self.conclude(decoder_ran, judge, now, emit)
+    }
+
+    fn on_link(&mut self, link: Link, now: Now, emit: Emit<'_>) {
+        self.connection_seq = None;
+        match link {
+            Link::Started => {
+                for book in &mut self.books {
+                    book.changed_at(now.mono);
+                    emit(book.event(self.venue, self.depth));
+                }
+            }
+            Link::Up => {
+                self.heard = Some(now.mono);
+                self.bad_in_a_row = 0;
+                self.withdraw(BookState::Syncing, Cause::Subscribed, now, emit);
+            }
+            Link::Refused(symbol) => {
+                for book in &mut self.books {
+                    let meant = symbol.is_none_or(|s| s == book.native_symbol);
+                    let live = book.sync.state() == BookState::Live;
+                    let named = symbol.is_some();
+                    if meant && (named || !live) {
+                        if book.sync.reset(BookState::Closed, Cause::Refused) {
+                            book.changed_at(now.mono);
+                            emit(book.event(self.venue, self.depth));
+                        }
+                    }
+                }
+            }
+            Link::Down(cause) => {
+                self.heard = None;
+                self.withdraw(BookState::Down, cause, now, emit);
+            }
+        }
+        self.reschedule();
+    }
+
+    fn on_alive(&mut self, now: Now) {
+        if self.heard.is_some() {
+            self.heard = Some(now.mono);
+        }
+    }
+
+    fn deadline(&self) -> Option<Nanos> {
+        self.deadline
+    }
+
+    fn on_deadline(&mut self, now: Now, emit: Emit<'_>) -> Option<Heard> {
+        self.reschedule();
+        if self.deadline.is_none_or(|due| due > now.mono) {
+            return None;
+        }
+        let silent = self
+            .heard
+            .is_some_and(|heard| heard + self.rules.stale_after <= now.mono);
+        if silent {
+            for book in self
+                .books
+                .iter_mut()
+                .filter(|book| book.sync.state() == BookState::Live)
+            {
+                book.sync.silent();
+                book.since = now.mono;
+                emit(book.event(self.venue, self.depth));
+            }
+            self.heard = None;
+            self.reschedule();
+            return Some(Heard::Reconnect(Cause::Silent));
+        }
+        let rules = self.rules;
+        let due = |book: &&mut TrackedBook| book.deadline(&rules).is_some_and(|at| at <= now.mono);
+        let book = self.books.iter_mut().find(due)?;
+        let heard = book.overdue(now.mono);
+        emit(book.event(self.venue, self.depth));
+        self.reschedule();
+        Some(heard)
+    }
+}
+
+impl TrackedBook {
+    /// Nothing was heard of the book in time: withdraw it and ask again.
+    fn overdue(&mut self, now: Nanos) -> Heard {
+        match self.sync.state() {
+            BookState::Live => {
+                self.sync.silent();
+            }
+            BookState::Crossed => {
+                self.sync.reset(BookState::Gap, Cause::CrossedBook);
+            }
+            _ => {}
+        }
+        self.changed_at(now);
+        self.renewals += 1;
+        if self.renewals > RENEWALS {
+            self.renewals = 0;
+            return Heard::Reconnect(Cause::Silent);
+        }
+        Heard::Renew(self.native_symbol)
+    }
+}
+
+/// What came of the updates of one message.
+struct Judge {
+    heard: Heard,
+    error: Option<FeedError>,
+    /// A message of the connection is missing before this one.
+    lost: bool,
+}
+
+impl Judge {
+    /// Checks the message's number on the connection; true when the message must not be applied.
+    fn out_of_order(&mut self, last: &mut Option<u64>, seq: Option<u64>) -> bool {
+        let Some(seq) = seq else { return self.lost };
+        match *last {
+            Some(known) if seq > known.saturating_add(1) => {
+                self.lost = true;
+                true
+            }
+            // Several updates may share one message and its number.
+            Some(known) if seq < known => true,
+            _ => {
+                *last = Some(seq);
+                self.lost
+            }
+        }
+    }
+}
+
+#[inline]
+fn find<'a>(
+    books: &'a mut [TrackedBook],
+    index: &HashMap<Symbol, usize>,
+    native: &Symbol,
+) -> Option<&'a mut TrackedBook> {
+    if let [only] = books {
+        return (native.is_empty() || only.native_symbol == *native).then_some(only);
+    }
+    index.get(native).and_then(|at| books.get_mut(*at))
+}
+
+impl<D: Decoder> BookListener<D> {
+    fn conclude(
+        &mut self,
+        decoded: Result<Decoded, FeedError>,
+        judge: Judge,
+        now: Now,
+        emit: Emit<'_>,
+    ) -> Result<Heard, FeedError> {
+        if judge.lost {
+            for book in self
+                .books
+                .iter_mut()
+                .filter(|b| b.sync.state() != BookState::Closed)
+            {
+                if book.sync.lose() {
+                    book.changed_at(now.mono);
+                    emit(book.event(self.venue, self.depth));
+                }
+            }
+            return Ok(Heard::Reconnect(Cause::SequenceGap));
+        }
+        let error = match (decoded.err(), judge.error) {
+            // A book nobody asked for is no sign of a broken stream.
+            (None, Some(error)) => return Err(error),
+            (error, _) => error,
+        };
+        let Some(error) = error else {
+            if judge.heard != Heard::Control {
+                self.bad_in_a_row = 0;
+            }
+            return Ok(judge.heard);
+        };
+        if self.on_bad_message() {
+            self.bad_in_a_row = 0;
+            self.withdraw(BookState::Gap, Cause::BadMessages, now, emit);
+            tracing::warn!(venue = %self.venue, %error, "several messages in a row are bad");
+            return Ok(Heard::Reconnect(Cause::BadMessages));
+        }
+        Err(error)
+    }
+}

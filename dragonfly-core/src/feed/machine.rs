@@ -1,0 +1,385 @@
+//! A feed: one connection's subscriber and listener, without the connection.
+
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use super::{Ack, Ask, Budget, FeedError, Heard, Link, Listener, Subscriber};
+use crate::{
+    clock::{Nanos, Now},
+    counter::Counter,
+    market::{Cause, Symbol},
+};
+
+/// How a client asks this venue for a sign of life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ping {
+    /// A ping of the protocol itself.
+    Frame,
+    /// A message of the venue's own.
+    Text(&'static str),
+}
+
+/// What a venue wants of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct FeedPolicy {
+    /// How to ask for a sign of life.
+    pub ping: Ping,
+    /// Asks after so long a silence. Shorter than the rules' `stale_after`, so that a quiet market
+    /// is told from a dead connection.
+    pub probe_after: Nanos,
+    /// Asks this often whatever happens, where the venue wants to hear from its clients.
+    pub keep_alive: Option<Nanos>,
+    /// How long the venue may take to accept the subscriptions; data counts as acceptance.
+    pub ack_within: Nanos,
+    /// How long a connection whose subscriptions were all refused is kept before the next try.
+    pub refused_wait: Nanos,
+    /// What may be sent.
+    pub messages: Budget,
+    /// How often to connect at the most.
+    pub connects: Budget,
+}
+
+impl Default for FeedPolicy {
+    fn default() -> Self {
+        Self {
+            ping: Ping::Frame,
+            probe_after: Nanos::from_secs(2),
+            keep_alive: None,
+            ack_within: Nanos::from_secs(10),
+            refused_wait: Nanos::from_secs(30),
+            messages: Budget::UNLIMITED,
+            connects: Budget::new(10, Nanos::from_secs(6)),
+        }
+    }
+}
+
+/// What the driver is to do with the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Verdict {
+    /// Keep it.
+    Continue,
+    /// Drop it, report [`Feed::on_down`] with this cause, and connect again.
+    Close(Cause),
+}
+
+/// Something to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Request<'a> {
+    /// A message.
+    Text(&'a [u8]),
+    /// A ping of the protocol.
+    Ping,
+}
+
+/// What a feed has done since it began; readable from any thread.
+#[derive(Clone, Debug, Default)]
+pub struct FeedStats {
+    /// Messages received.
+    pub messages: Counter,
+    /// Their bytes.
+    pub bytes: Counter,
+    /// Messages that could not be understood.
+    pub bad: Counter,
+    /// Connections made.
+    pub connects: Counter,
+    /// Instruments asked for again.
+    pub renewals: Counter,
+    /// Subscriptions the venue refused.
+    pub refused: Counter,
+}
+
+/// One connection's worth of a venue, as a state machine.
+///
+/// Call order: [`on_start`](Self::on_start) once; then for each connection
+/// [`on_open`](Self::on_open), any number of the others, and [`on_down`](Self::on_down). After each
+/// call, send what [`request`](Self::request) yields and come back by
+/// [`deadline`](Self::deadline).
+#[derive(Debug)]
+pub struct Feed<S, L> {
+    name: String,
+    subscriber: S,
+    listener: L,
+    policy: FeedPolicy,
+    outbox: VecDeque<Outgoing>,
+    sending: Vec<u8>,
+    heard: Option<Nanos>,
+    probed: Option<Nanos>,
+    kept_alive: Nanos,
+    ack_by: Option<Nanos>,
+    retry_by: Option<Nanos>,
+    has_data: bool,
+    last_was_bad: bool,
+    stats: FeedStats,
+}
+
+#[derive(Debug)]
+enum Outgoing {
+    Text(Vec<u8>),
+    Ping,
+}
+
+impl<S: Subscriber, L: Listener> Feed<S, L> {
+    /// Joins the two layers under a name for logs and counters.
+    pub fn new(name: impl Into<String>, subscriber: S, listener: L, policy: FeedPolicy) -> Self {
+        Self {
+            name: name.into(),
+            subscriber,
+            listener,
+            policy,
+            outbox: VecDeque::new(),
+            sending: Vec::new(),
+            heard: None,
+            probed: None,
+            kept_alive: Nanos(0),
+            ack_by: None,
+            retry_by: None,
+            has_data: false,
+            last_was_bad: false,
+            stats: FeedStats::default(),
+        }
+    }
+
+    /// The feed's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What it wants of a connection.
+    pub const fn policy(&self) -> &FeedPolicy {
+        &self.policy
+    }
+
+    /// The counters; clones go on counting.
+    pub const fn stats(&self) -> &FeedStats {
+        &self.stats
+    }
+
+    /// The listener.
+    pub const fn listener(&self) -> &L {
+        &self.listener
+    }
+
+    /// Replaces the listener by one made of it: how decorators are put on.
+    pub fn map_listener<M: Listener>(self, decorate: impl FnOnce(L) -> M) -> Feed<S, M> {
+        let Self {
+            name,
+            subscriber,
+            listener,
+            policy,
+            ..
+        } = self;
+        Feed::new(name, subscriber, decorate(listener), policy)
+    }
+
+    /// Whether market data has arrived on the present connection: the moment to reset a back-off.
+    pub const fn has_data(&self) -> bool {
+        self.has_data
+    }
+
+    /// The feed begins: its instruments show up, without a book.
+    pub fn on_start(&mut self, now: Now, emit: &mut dyn FnMut(L::Event)) {
+        self.listener.on_link(Link::Started, now, emit);
+    }
+
+    /// A connection is up.
+    pub fn on_open(&mut self, now: Now, emit: &mut dyn FnMut(L::Event)) {
+        self.stats.connects.add(1);
+        self.outbox.clear();
+        (self.heard, self.probed, self.kept_alive) = (Some(now.mono), None, now.mono);
+        self.ack_by = Some(now.mono + self.policy.ack_within);
+        (self.retry_by, self.has_data) = (None, false);
+        self.listener.on_link(Link::Up, now, emit);
+        self.ask(Ask::All);
+    }
+
+    /// The connection could not be made, or is gone.
+    pub fn on_down(&mut self, cause: Cause, now: Now, emit: &mut dyn FnMut(L::Event)) {
+        self.outbox.clear();
+        (self.heard, self.probed, self.ack_by, self.retry_by) = (None, None, None, None);
+        self.has_data = false;
+        self.listener.on_link(Link::Down(cause), now, emit);
+    }
+
+    /// A pong arrived, or a ping: the connection lives.
+    pub fn on_alive(&mut self, now: Now) {
+        self.heard = Some(now.mono);
+        self.probed = None;
+        self.listener.on_alive(now);
+    }
+
+    /// A message arrived; it may be changed in place.
+    ///
+    /// # Errors
+    /// What could not be understood. It has been counted, and the connection is kept.
+    pub fn on_message(
+        &mut self,
+        message: &mut [u8],
+        now: Now,
+        emit: &mut dyn FnMut(L::Event),
+    ) -> Result<Verdict, FeedError> {
+        self.stats.messages.add(1);
+        self.stats.bytes.add(message.len() as u64);
+        (self.heard, self.probed) = (Some(now.mono), None);
+        let listener = &mut self.listener;
+        let heard = catch_unwind(AssertUnwindSafe(|| listener.on_message(message, now, emit)));
+        let heard = match heard {
+            Ok(Ok(heard)) => heard,
+            Ok(Err(error)) => return self.on_bad(error),
+            Err(panic) => {
+                let error = FeedError::Panicked(panic_text(&*panic));
+                tracing::error!(feed = %self.name, %error, "dropping the connection");
+                self.stats.bad.add(1);
+                return Ok(Verdict::Close(Cause::Panicked));
+            }
+        };
+        self.last_was_bad = false;
+        if heard == Heard::Data {
+            self.has_data = true;
+            self.ack_by = None;
+            return Ok(Verdict::Continue);
+        }
+        Ok(self.act(heard, message, now, emit))
+    }
+
+    fn on_bad(&mut self, error: FeedError) -> Result<Verdict, FeedError> {
+        self.stats.bad.add(1);
+        if !std::mem::replace(&mut self.last_was_bad, true) {
+            tracing::warn!(feed = %self.name, %error, "a message could not be understood");
+        }
+        Err(error)
+    }
+
+    fn act(
+        &mut self,
+        heard: Heard,
+        message: &[u8],
+        now: Now,
+        emit: &mut dyn FnMut(L::Event),
+    ) -> Verdict {
+        match heard {
+            Heard::Data => Verdict::Continue,
+            Heard::Control => self.on_control(message, now, emit),
+            Heard::Renew(symbol) => {
+                tracing::warn!(feed = %self.name, %symbol, "asking for the book again");
+                self.stats.renewals.add(1);
+                self.ask(Ask::Again(symbol));
+                Verdict::Continue
+            }
+            Heard::Reconnect(cause) => Verdict::Close(cause),
+        }
+    }
+
+    fn on_control(&mut self, message: &[u8], now: Now, emit: &mut dyn FnMut(L::Event)) -> Verdict {
+        match self.subscriber.acknowledge(message) {
+            Ack::Waiting => {}
+            Ack::Accepted => self.ack_by = None,
+            Ack::Rejected { symbol, reason } => self.on_refused(symbol, &reason, now, emit),
+            Ack::Reconnect => {
+                tracing::info!(feed = %self.name, "the venue asks for a new connection");
+                return Verdict::Close(Cause::Disconnected);
+            }
+        }
+        Verdict::Continue
+    }
+
+    fn on_refused(
+        &mut self,
+        symbol: Option<Symbol>,
+        reason: &str,
+        now: Now,
+        emit: &mut dyn FnMut(L::Event),
+    ) {
+        self.stats.refused.add(1);
+        let what = symbol.map_or_else(|| "the subscription".into(), |s| s.to_string());
+        tracing::error!(feed = %self.name, %what, reason, "refused by the venue");
+        self.ack_by = None;
+        self.retry_by = Some(now.mono + self.policy.refused_wait);
+        self.listener.on_link(Link::Refused(symbol), now, emit);
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        let outbox = &mut self.outbox;
+        let mut send = |text: &[u8]| outbox.push_back(Outgoing::Text(text.to_vec()));
+        self.subscriber.subscribe(ask, &mut send);
+    }
+
+    /// When [`Feed::on_deadline`] wants to be called at the latest.
+    pub fn deadline(&self) -> Option<Nanos> {
+        let heard = self.heard?;
+        let probe = self
+            .probed
+            .is_none()
+            .then(|| heard + self.policy.probe_after);
+        let keep_alive = self.policy.keep_alive.map(|every| self.kept_alive + every);
+        let send = (!self.outbox.is_empty()).then(|| self.policy.messages.next_at(Nanos(0)));
+        [
+            self.listener.deadline(),
+            self.ack_by,
+            self.retry_by,
+            probe,
+            keep_alive,
+            send,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Does what is due; to be called at or after the deadline, calls before it do no harm.
+    pub fn on_deadline(&mut self, now: Now, emit: &mut dyn FnMut(L::Event)) -> Verdict {
+        let Some(heard) = self.heard else {
+            return Verdict::Continue;
+        };
+        while let Some(due) = self.listener.on_deadline(now, emit) {
+            if let Verdict::Close(cause) = self.act(due, b"", now, emit) {
+                return Verdict::Close(cause);
+            }
+        }
+        if self.ack_by.is_some_and(|by| by <= now.mono) {
+            tracing::warn!(feed = %self.name, "the venue did not answer the subscription");
+            return Verdict::Close(Cause::Silent);
+        }
+        if self.retry_by.is_some_and(|by| by <= now.mono) {
+            self.retry_by = None;
+            if !self.has_data {
+                return Verdict::Close(Cause::Refused);
+            }
+        }
+        let probe = self.probed.is_none() && heard + self.policy.probe_after <= now.mono;
+        let keep_alive = |every: Nanos| self.kept_alive + every <= now.mono;
+        if probe || self.policy.keep_alive.is_some_and(keep_alive) {
+            (self.probed, self.kept_alive) = (Some(now.mono), now.mono);
+            self.outbox.push_back(match self.policy.ping {
+                Ping::Frame => Outgoing::Ping,
+                Ping::Text(text) => Outgoing::Text(text.into()),
+            });
+        }
+        Verdict::Continue
+    }
+
+    /// The next thing to send, as far as the venue's budget allows.
+    pub fn request(&mut self, now: Nanos) -> Option<Request<'_>> {
+        if self.outbox.is_empty() || !self.policy.messages.take(now) {
+            return None;
+        }
+        match self.outbox.pop_front()? {
+            Outgoing::Ping => Some(Request::Ping),
+            Outgoing::Text(text) => {
+                self.sending = text;
+                Some(Request::Text(&self.sending))
+            }
+        }
+    }
+}
+
+/// The text of a panic.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".into())
+}

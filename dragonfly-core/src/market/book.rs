@@ -1,0 +1,177 @@
+//! A full-depth book of one instrument, kept for speed near the top.
+//!
+//! Each side is one sorted vector with the best level at its end, so that a change near the top
+//! moves few levels; changes far from it cost a binary search and a move of what lies above.
+
+use super::{Depth, Ladder, Level, MAX_DEPTH};
+
+/// How many levels from the top are searched one by one before halving.
+const NEAR: usize = 8;
+
+/// Both sides of a book. Bids descend, asks ascend; a price occurs once.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    /// Ascending: the best bid is last.
+    bids: Vec<Level>,
+    /// Descending: the best ask is last.
+    asks: Vec<Level>,
+}
+
+impl Book {
+    /// Sets the quantity at a bid price; zero removes the level, and removing what is not there
+    /// changes nothing.
+    #[inline]
+    pub fn apply_bid(&mut self, level: Level) {
+        apply(&mut self.bids, level, |a, b| a.price < b.price);
+    }
+
+    /// Sets the quantity at an ask price; zero removes the level.
+    #[inline]
+    pub fn apply_ask(&mut self, level: Level) {
+        apply(&mut self.asks, level, |a, b| a.price > b.price);
+    }
+
+    /// Replaces everything. The levels may come in any order; of two with one price the later
+    /// holds, and quantity zero adds nothing.
+    pub fn replace(&mut self, bids: &[Level], asks: &[Level]) {
+        refill(&mut self.bids, bids, |a, b| a.price.cmp(&b.price));
+        refill(&mut self.asks, asks, |a, b| b.price.cmp(&a.price));
+    }
+
+    /// Removes every level.
+    pub fn clear(&mut self) {
+        self.bids.clear();
+        self.asks.clear();
+    }
+
+    /// Keeps the best `depth` levels a side.
+    pub fn truncate(&mut self, depth: usize) {
+        for side in [&mut self.bids, &mut self.asks] {
+            if side.len() > depth {
+                side.drain(..side.len() - depth);
+            }
+        }
+    }
+
+    /// Bids, best first.
+    pub fn bids(&self) -> impl ExactSizeIterator<Item = &Level> + Clone {
+        self.bids.iter().rev()
+    }
+
+    /// Asks, best first.
+    pub fn asks(&self) -> impl ExactSizeIterator<Item = &Level> + Clone {
+        self.asks.iter().rev()
+    }
+
+    /// The best `depth` levels a side, at most [`MAX_DEPTH`].
+    #[inline]
+    pub fn depth(&self, depth: usize) -> Depth {
+        let depth = depth.min(MAX_DEPTH);
+        let best = |side: &[Level]| side.iter().rev().take(depth).copied().collect::<Ladder>();
+        Depth {
+            bids: best(&self.bids),
+            asks: best(&self.asks),
+        }
+    }
+
+    /// Whether the best bid is at or above the best ask.
+    #[inline]
+    pub fn is_crossed(&self) -> bool {
+        match (self.bids.last(), self.asks.last()) {
+            (Some(bid), Some(ask)) => bid.price >= ask.price,
+            _ => false,
+        }
+    }
+}
+
+/// `worse(a, b)`: `a` stands before `b` in the vector.
+#[inline]
+fn apply(side: &mut Vec<Level>, level: Level, worse: impl Fn(&Level, &Level) -> bool) {
+    let near = side.len().saturating_sub(NEAR);
+    let mut at = side.len();
+    while at > near && !worse(&side[at - 1], &level) {
+        at -= 1;
+    }
+    if at == near && near > 0 {
+        at = side[..near].partition_point(|l| worse(l, &level));
+    }
+    match side.get_mut(at) {
+        Some(found) if found.price == level.price => {
+            if level.qty.is_zero() {
+                side.remove(at);
+            } else {
+                found.qty = level.qty;
+            }
+        }
+        _ if level.qty.is_zero() => {}
+        _ => side.insert(at, level),
+    }
+}
+
+fn refill(
+    side: &mut Vec<Level>,
+    levels: &[Level],
+    order: impl Fn(&Level, &Level) -> std::cmp::Ordering,
+) {
+    side.clear();
+    // Venues send the best first, this stores it last: reversed, the sort finds one run.
+    side.extend(levels.iter().rev());
+    side.sort_by(&order);
+    // Equal prices stand in reverse wire order: the first of them came last and holds.
+    side.dedup_by(|later, first| later.price == first.price);
+    side.retain(|level| !level.qty.is_zero());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::market::{Price, Qty};
+
+    fn level(price: i128, qty: i128) -> Level {
+        Level::new(Price::from_units(price), Qty::from_units(qty))
+    }
+
+    proptest! {
+        /// A sorted map is the model: whatever is applied, the book lists what the map holds.
+        #[test]
+        fn the_book_is_its_model(
+            start in proptest::collection::vec((0_i128..60, 0_i128..4), 0..80),
+            changes in proptest::collection::vec((any::<bool>(), 0_i128..60, 0_i128..4), 0..200),
+            depth in 0_usize..25,
+        ) {
+            let mut book = Book::default();
+            let (mut bids, mut asks) = (BTreeMap::new(), BTreeMap::new());
+            let levels: Vec<Level> = start.iter().map(|&(p, q)| level(p, q)).collect();
+            book.replace(&levels, &levels);
+            for &(price, qty) in &start {
+                bids.insert(price, qty);
+                asks.insert(price, qty);
+            }
+            for &(is_bid, price, qty) in &changes {
+                if is_bid {
+                    book.apply_bid(level(price, qty));
+                    bids.insert(price, qty);
+                } else {
+                    book.apply_ask(level(price, qty));
+                    asks.insert(price, qty);
+                }
+            }
+            let live = |side: BTreeMap<i128, i128>| {
+                side.into_iter().filter(|l| l.1 != 0).map(|(p, q)| level(p, q)).collect::<Vec<_>>()
+            };
+            let (mut bids, asks) = (live(bids), live(asks));
+            bids.reverse();
+            prop_assert!(book.bids().eq(&bids));
+            prop_assert!(book.asks().eq(&asks));
+            let image = book.depth(depth);
+            prop_assert_eq!(image.bids.as_slice(), &bids[..bids.len().min(depth).min(MAX_DEPTH)]);
+            book.truncate(depth);
+            prop_assert!(book.bids().eq(&bids[..bids.len().min(depth)]));
+            prop_assert!(book.asks().eq(&asks[..asks.len().min(depth)]));
+        }
+    }
+}

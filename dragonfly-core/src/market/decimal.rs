@@ -1,0 +1,429 @@
+//! Exact prices and quantities: 128-bit fixed point with 18 decimals.
+//!
+//! A value is self-describing, so that prices of different venues compare without a scale on the
+//! side. Every multiple of 1e-18 up to 1.7e20 in magnitude is represented exactly; text that needs
+//! more is an error, never a rounded number.
+
+use std::{fmt, str::FromStr};
+
+/// Decimals kept by [`Price`] and [`Qty`].
+const SCALE: u32 = 18;
+const ONE: i128 = 10_i128.pow(SCALE);
+const POW10: [u64; 19] = {
+    let mut table = [1; 19];
+    let mut i = 1;
+    while i < 19 {
+        table[i] = table[i - 1] * 10;
+        i += 1;
+    }
+    table
+};
+
+/// Why a text is no number of the kind asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NumberError {
+    /// The text is not a decimal number.
+    #[error("not a decimal number")]
+    Malformed,
+    /// The number has a non-zero digit beyond the eighteenth decimal.
+    #[error("more than 18 decimals")]
+    TooPrecise,
+    /// The number is larger than 1.7e20.
+    #[error("larger than 1.7e20")]
+    TooLarge,
+    /// The number is negative where it must not be.
+    #[error("negative")]
+    Negative,
+    /// The number is zero where it must not be.
+    #[error("zero")]
+    Zero,
+}
+
+/// A number of [`SCALE`] decimals and how many of them were written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Parsed {
+    units: i128,
+    decimals: u8,
+}
+
+/// Parses `-?digits(.digits)?([eE][+-]?digits)?`.
+#[inline]
+fn parse(text: &[u8]) -> Result<Parsed, NumberError> {
+    let (negative, digits) = match text {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    if digits.len() <= 20
+        && let Some(parsed) = parse_short(digits)
+    {
+        let units = if negative {
+            -parsed.units
+        } else {
+            parsed.units
+        };
+        return Ok(Parsed { units, ..parsed });
+    }
+    parse_long(negative, digits)
+}
+
+/// The common case: at most 19 digits and one point, at most 18 decimals, no exponent.
+#[inline]
+fn parse_short(text: &[u8]) -> Option<Parsed> {
+    let mut mantissa = 0_u64;
+    let mut point = None;
+    for (i, &byte) in text.iter().enumerate() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
+        } else if byte == b'.' && point.is_none() && i > 0 {
+            point = Some(i);
+        } else {
+            return None;
+        }
+    }
+    let decimals = match point {
+        Some(at) => text.len() - at - 1,
+        None => 0,
+    };
+    let digits = text.len() - usize::from(point.is_some());
+    if digits == 0 || digits > 19 || decimals > 18 || (point.is_some() && decimals == 0) {
+        return None;
+    }
+    let units = u128::from(mantissa) * u128::from(POW10[18 - decimals]);
+    // 19 digits times 10^18 is below 2^127.
+    Some(Parsed {
+        units: i128::try_from(units).ok()?,
+        decimals: u8::try_from(decimals).ok()?,
+    })
+}
+
+/// Everything else: exponents, superfluous zeros, and the errors.
+#[cold]
+fn parse_long(negative: bool, text: &[u8]) -> Result<Parsed, NumberError> {
+    let end = text
+        .iter()
+        .position(|b| matches!(b, b'e' | b'E'))
+        .unwrap_or(text.len());
+    let (plain, exponent) = text.split_at(end);
+    let exponent = if exponent.is_empty() {
+        0
+    } else {
+        parse_exponent(&exponent[1..])?
+    };
+    let point = plain.iter().position(|&b| b == b'.').unwrap_or(plain.len());
+    let (whole, fraction) = plain.split_at(point);
+    let fraction = match fraction {
+        [] => fraction,
+        [_] => return Err(NumberError::Malformed),
+        [_, digits @ ..] => digits,
+    };
+    if whole.is_empty() || !whole.iter().chain(fraction).all(u8::is_ascii_digit) {
+        return Err(NumberError::Malformed);
+    }
+    let mut units = 0_i128;
+    // The power of ten of the digit at hand, in units of 1e-18.
+    let mut power = i64::try_from(whole.len()).unwrap_or(i64::MAX / 4) - 1 + exponent + 18;
+    for digit in whole.iter().chain(fraction).map(|b| i128::from(b - b'0')) {
+        if digit != 0 {
+            units = add_digit(units, digit, power)?;
+        }
+        power -= 1;
+    }
+    let written = i64::try_from(fraction.len()).unwrap_or(i64::MAX / 4) - exponent;
+    let decimals = u8::try_from(written.clamp(0, 18)).unwrap_or(18);
+    Ok(Parsed {
+        units: if negative { -units } else { units },
+        decimals,
+    })
+}
+
+fn add_digit(units: i128, digit: i128, power: i64) -> Result<i128, NumberError> {
+    if power < 0 {
+        return Err(NumberError::TooPrecise);
+    }
+    u32::try_from(power)
+        .ok()
+        .and_then(|power| 10_i128.checked_pow(power))
+        .and_then(|weight| weight.checked_mul(digit))
+        .and_then(|value| units.checked_add(value))
+        .ok_or(NumberError::TooLarge)
+}
+
+fn parse_exponent(text: &[u8]) -> Result<i64, NumberError> {
+    let (sign, digits) = match text {
+        [b'-', rest @ ..] => (-1, rest),
+        [b'+', rest @ ..] => (1, rest),
+        rest => (1, rest),
+    };
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(NumberError::Malformed);
+    }
+    // Beyond four digits the value is out of range whatever it is.
+    let value = digits
+        .iter()
+        .fold(0_i64, |v, b| (v * 10 + i64::from(b - b'0')).min(10_000));
+    Ok(sign * value)
+}
+
+fn write(f: &mut fmt::Formatter<'_>, units: i128) -> fmt::Result {
+    let magnitude = units.unsigned_abs();
+    let (whole, mut fraction) = (
+        magnitude / ONE.unsigned_abs(),
+        magnitude % ONE.unsigned_abs(),
+    );
+    let mut width = SCALE as usize;
+    if let Some(decimals) = f.precision() {
+        for _ in decimals..width {
+            fraction /= 10;
+        }
+        width = decimals.min(width);
+    } else {
+        while width > 0 && fraction % 10 == 0 {
+            fraction /= 10;
+            width -= 1;
+        }
+    }
+    let mut text = Text {
+        bytes: [0; 48],
+        len: 0,
+    };
+    if width == 0 {
+        fmt::Write::write_fmt(&mut text, format_args!("{whole}"))?;
+    } else {
+        fmt::Write::write_fmt(&mut text, format_args!("{whole}.{fraction:0width$}"))?;
+    }
+    f.pad_integral(units >= 0, "", text.as_str())
+}
+
+/// Room for the longest number, so that printing does not allocate.
+struct Text {
+    bytes: [u8; 48],
+    len: usize,
+}
+
+impl Text {
+    fn as_str(&self) -> &str {
+        str::from_utf8(&self.bytes[..self.len]).unwrap_or("")
+    }
+}
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        let end = self.len + s.len();
+        self.bytes
+            .get_mut(self.len..end)
+            .ok_or(fmt::Error)?
+            .copy_from_slice(s.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
+
+macro_rules! number {
+    ($name:ident, $what:literal) => {
+        #[doc = concat!("An exact ", $what, ": a multiple of 1e-18 of at most 1.7e20 in magnitude.")]
+        ///
+        /// It prints in plain notation without superfluous zeros; a precision (`{:.2}`) cuts, it
+        /// does not round.
+        #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(i128);
+
+        impl $name {
+            #[doc = concat!("The ", $what, " zero.")]
+            pub const ZERO: Self = Self(0);
+
+            /// Parses decimal text as a venue writes it: an optional minus sign, digits, an
+            /// optional fraction, an optional exponent.
+            ///
+            /// # Errors
+            /// See [`NumberError`].
+            #[inline]
+            pub fn parse(text: &[u8]) -> Result<Self, NumberError> {
+                parse(text).map(|parsed| Self(parsed.units))
+            }
+
+            /// Parses decimal text and also says with how many decimals it was written.
+            ///
+            /// # Errors
+            /// See [`NumberError`].
+            #[inline]
+            pub fn parse_with_decimals(text: &[u8]) -> Result<(Self, u8), NumberError> {
+                parse(text).map(|parsed| (Self(parsed.units), parsed.decimals))
+            }
+
+            /// From a count of 1e-18.
+            pub const fn from_units(units: i128) -> Self {
+                Self(units)
+            }
+
+            /// The count of 1e-18.
+            pub const fn units(self) -> i128 {
+                self.0
+            }
+
+            /// Whether it is zero.
+            #[inline]
+            pub const fn is_zero(self) -> bool {
+                self.0 == 0
+            }
+
+            /// The sum, or `None` where it is out of range.
+            pub const fn checked_add(self, other: Self) -> Option<Self> {
+                match self.0.checked_add(other.0) {
+                    Some(units) => Some(Self(units)),
+                    None => None,
+                }
+            }
+
+            /// The nearest floating-point number, for display and for schemas that want a double.
+            #[allow(clippy::cast_precision_loss, reason = "the loss is what the name says")]
+            pub fn to_f64_lossy(self) -> f64 {
+                // Two exactly representable parts where possible: one rounding, in the division.
+                let magnitude = self.0.unsigned_abs();
+                let mut units = magnitude;
+                let mut scale = ONE.unsigned_abs();
+                while scale > 1 && units % 10 == 0 {
+                    units /= 10;
+                    scale /= 10;
+                }
+                let value = units as f64 / scale as f64;
+                if self.0 < 0 { -value } else { value }
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NumberError;
+            fn from_str(text: &str) -> Result<Self, NumberError> {
+                Self::parse(text.as_bytes())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write(f, self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{self}")
+            }
+        }
+    };
+}
+number!(Price, "price");
+number!(Qty, "quantity");
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn price(text: &str) -> Result<String, NumberError> {
+        Price::parse(text.as_bytes()).map(|p| p.to_string())
+    }
+
+    #[test]
+    fn every_spelling_a_venue_uses_is_exact() {
+        for (text, plain) in [
+            ("65140.4", "65140.4"),
+            ("0.00002921", "0.00002921"),
+            ("0.00000000", "0"),
+            ("61837.63000000", "61837.63"),
+            ("1e-05", "0.00001"),
+            ("1E5", "100000"),
+            ("1.5e+3", "1500"),
+            ("-12.5", "-12.5"),
+            ("000123.4500", "123.45"),
+            ("1000000000000000", "1000000000000000"),
+            ("0.000000000001", "0.000000000001"),
+            ("0.0000000000000000010000", "0.000000000000000001"),
+            (
+                "99999999999999999999.999999999999999999",
+                "99999999999999999999.999999999999999999",
+            ),
+            ("1e-18", "0.000000000000000001"),
+        ] {
+            assert_eq!(price(text).as_deref(), Ok(plain), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_that_does_not_fit_is_an_error_never_another_number() {
+        for (text, error) in [
+            ("", NumberError::Malformed),
+            ("-", NumberError::Malformed),
+            (".5", NumberError::Malformed),
+            ("5.", NumberError::Malformed),
+            ("1.2.3", NumberError::Malformed),
+            ("NaN", NumberError::Malformed),
+            ("0x10", NumberError::Malformed),
+            (" 1", NumberError::Malformed),
+            ("1e", NumberError::Malformed),
+            ("+1", NumberError::Malformed),
+            ("1e-19", NumberError::TooPrecise),
+            ("0.1234567890123456789", NumberError::TooPrecise),
+            ("1e21", NumberError::TooLarge),
+            ("1e999999999999", NumberError::TooLarge),
+            (
+                "1234567890123456789012345678901234567890",
+                NumberError::TooLarge,
+            ),
+        ] {
+            assert_eq!(price(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_decimals_written_are_reported() {
+        for (text, decimals) in [("1.2300", 4), ("5", 0), ("1e-05", 5), ("1.5e3", 0)] {
+            let (_, got) = Qty::parse_with_decimals(text.as_bytes()).unwrap();
+            assert_eq!(got, decimals, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_lossy_double_is_the_one_the_text_would_give() {
+        for text in [
+            "0.1",
+            "65140.4",
+            "0.06824",
+            "12345678.87654321",
+            "1e-12",
+            "-3.3",
+        ] {
+            let price = Price::parse(text.as_bytes()).unwrap();
+            assert_eq!(price.to_f64_lossy(), text.parse::<f64>().unwrap(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_precision_cuts() {
+        assert_eq!(format!("{:.2}", Price::parse(b"1.239").unwrap()), "1.23");
+        assert_eq!(
+            format!("{:>8.1}", Price::parse(b"-1.2").unwrap()),
+            "    -1.2"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn text_survives_the_round_trip(whole in 0_u64..=99_999_999_999, fraction in "[0-9]{0,17}[1-9]") {
+            let text = format!("{whole}.{fraction}");
+            prop_assert_eq!(price(&text), Ok(text));
+        }
+
+        #[test]
+        fn no_bytes_panic(text in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _: Result<Price, NumberError> = Price::parse(&text);
+        }
+
+        #[test]
+        fn order_is_numeric(a in any::<i64>(), b in any::<i64>()) {
+            let [pa, pb] = [a, b].map(|n| Price::parse(n.to_string().as_bytes()).unwrap());
+            prop_assert_eq!(pa.cmp(&pb), a.cmp(&b));
+        }
+    }
+}

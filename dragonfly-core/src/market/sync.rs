@@ -1,0 +1,362 @@
+//! The synchronisation state machine of one book: holds updates to the venue's rules and says what
+//! became of the book.
+
+use std::collections::VecDeque;
+
+use super::{
+    Book, BookRules, BookState, BookUpdate, Cause, Depth, Level, SequenceRule, UpdateKind,
+};
+
+/// How many out-of-date images in a row mean that the venue's count has restarted.
+const OLD_IMAGES: u32 = 16;
+
+/// What an update did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The book is `Live` and may have changed.
+    Live,
+    /// The book has entered a state in which it cannot be trusted, and will recover by itself.
+    Withdrawn,
+    /// The book has been withdrawn, or has never been complete, and must be asked for again.
+    Renew,
+    /// The update is old, or kept for later, or of no use in this state; nothing changed.
+    Ignored,
+}
+
+/// What has happened to a book since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SyncStats {
+    /// Updates offered, whatever became of them.
+    pub updates: u64,
+    /// Updates that were out of date.
+    pub old: u64,
+    /// Holes found in the sequence.
+    pub gaps: u64,
+    /// Checksums that did not match.
+    pub checksum_failures: u64,
+}
+
+/// One book with its state. No I/O and no clock.
+#[derive(Debug)]
+pub struct BookSync {
+    rules: BookRules,
+    state: BookState,
+    cause: Cause,
+    epoch: u32,
+    last: u64,
+    book: Book,
+    /// The image of a venue that sends nothing but images; those never enter `book`.
+    image: Depth,
+    is_image: bool,
+    early: VecDeque<BookUpdate>,
+    decimals: (u8, u8),
+    window: usize,
+    old_in_a_row: u32,
+    stats: SyncStats,
+}
+
+impl BookSync {
+    /// An empty book under `rules`.
+    pub fn new(rules: BookRules) -> Self {
+        Self {
+            rules,
+            state: BookState::Empty,
+            cause: Cause::Started,
+            epoch: 0,
+            last: 0,
+            book: Book::default(),
+            image: Depth::default(),
+            is_image: false,
+            early: VecDeque::new(),
+            decimals: (0, 0),
+            window: usize::MAX,
+            old_in_a_row: 0,
+            stats: SyncStats::default(),
+        }
+    }
+
+    /// Whether the book can be trusted.
+    pub const fn state(&self) -> BookState {
+        self.state
+    }
+
+    /// Why it is in that state.
+    pub const fn cause(&self) -> Cause {
+        self.cause
+    }
+
+    /// Counts complete restarts.
+    pub const fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// The sequence of the newest update within the epoch; a count where the venue has none.
+    pub const fn seq(&self) -> u64 {
+        self.last
+    }
+
+    /// What has happened so far.
+    pub const fn stats(&self) -> SyncStats {
+        self.stats
+    }
+
+    /// The full book; empty for a venue that sends nothing but images.
+    pub const fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// The best `depth` levels, whatever the state.
+    #[inline]
+    pub fn depth(&self, depth: usize) -> Depth {
+        if !self.is_image {
+            return self.book.depth(depth);
+        }
+        let mut image = self.image;
+        image.bids.truncate(depth);
+        image.asks.truncate(depth);
+        image
+    }
+
+    /// Forgets the book and enters `state`; true when state or cause are new.
+    pub fn reset(&mut self, state: BookState, cause: Cause) -> bool {
+        self.book.clear();
+        self.image = Depth::default();
+        self.early.clear();
+        (self.last, self.old_in_a_row) = (0, 0);
+        let changed = (self.state, self.cause) != (state, cause);
+        (self.state, self.cause) = (state, cause);
+        changed
+    }
+
+    /// A message of the book's connection is missing: withdraws the book. True when that is news.
+    pub fn lose(&mut self) -> bool {
+        self.stats.gaps += 1;
+        self.reset(BookState::Gap, Cause::SequenceGap)
+    }
+
+    /// A book nothing was heard of for too long: not forgotten, for the next update in sequence
+    /// proves it right. True when it was `Live` until now.
+    pub fn silent(&mut self) -> bool {
+        let was_live = self.state == BookState::Live;
+        if was_live {
+            (self.state, self.cause) = (BookState::Stale, Cause::Silent);
+        }
+        was_live
+    }
+
+    /// Takes an update.
+    pub fn apply(&mut self, update: &BookUpdate) -> Outcome {
+        self.stats.updates += 1;
+        if matches!(self.state, BookState::Closed | BookState::Down) {
+            return Outcome::Ignored;
+        }
+        if let Some(window) = update.window {
+            self.window = window;
+        }
+        match update.kind {
+            UpdateKind::Image => self.apply_image(update),
+            UpdateKind::Snapshot => self.apply_snapshot(update),
+            UpdateKind::Delta if self.restarts(update) => self.apply_snapshot(update),
+            UpdateKind::Delta => self.apply_delta(update),
+        }
+    }
+
+    fn restarts(&self, update: &BookUpdate) -> bool {
+        matches!(self.rules.sequence, SequenceRule::Next { restart: Some(n) } if n == update.last)
+    }
+
+    fn apply_image(&mut self, update: &BookUpdate) -> Outcome {
+        let numbered = self.rules.sequence == SequenceRule::Increasing;
+        if numbered && self.last > 0 && update.last <= self.last {
+            return self.old_image();
+        }
+        if !is_sorted(&update.bids, |a, b| a.price > b.price)
+            || !is_sorted(&update.asks, |a, b| a.price < b.price)
+        {
+            return self.fail(Cause::BadMessages);
+        }
+        if self.last == 0 {
+            self.epoch += 1;
+        }
+        self.old_in_a_row = 0;
+        self.is_image = true;
+        self.last = if numbered { update.last } else { self.last + 1 };
+        fill(&mut self.image.bids, &update.bids);
+        fill(&mut self.image.asks, &update.asks);
+        self.settle(self.image.is_crossed())
+    }
+
+    fn old_image(&mut self) -> Outcome {
+        self.stats.old += 1;
+        self.old_in_a_row += 1;
+        if self.old_in_a_row < OLD_IMAGES {
+            return Outcome::Ignored;
+        }
+        self.stats.gaps += 1;
+        self.fail(Cause::SequenceGap)
+    }
+
+    fn apply_snapshot(&mut self, update: &BookUpdate) -> Outcome {
+        let spans = matches!(
+            self.rules.sequence,
+            SequenceRule::Span | SequenceRule::Previous
+        );
+        if spans && self.last > 0 && update.last < self.last {
+            self.stats.old += 1;
+            return Outcome::Ignored;
+        }
+        self.book.replace(&update.bids, &update.asks);
+        self.book.truncate(self.window);
+        self.is_image = false;
+        self.epoch += 1;
+        self.last = update.last;
+        self.decimals = (update.price_decimals, update.qty_decimals);
+        if !self.checksum_holds(update) {
+            return self.fail(Cause::ChecksumMismatch);
+        }
+        self.replay_early()
+    }
+
+    /// Applies the deltas that came before their snapshot.
+    fn replay_early(&mut self) -> Outcome {
+        let mut early = std::mem::take(&mut self.early);
+        let mut outcome = self.settle(self.book.is_crossed());
+        for update in early.drain(..) {
+            if update.last <= self.last {
+                self.stats.old += 1;
+                continue;
+            }
+            outcome = self.apply_in_sequence(&update);
+            if outcome == Outcome::Renew {
+                return outcome;
+            }
+        }
+        self.early = early;
+        outcome
+    }
+
+    fn apply_delta(&mut self, update: &BookUpdate) -> Outcome {
+        match self.state {
+            BookState::Live | BookState::Stale | BookState::Crossed => {
+                self.apply_in_sequence(update)
+            }
+            BookState::Empty | BookState::Syncing => self.keep_early(update),
+            _ => Outcome::Ignored,
+        }
+    }
+
+    /// Keeps a delta for the snapshot that is on its way, where the venue's snapshots may be older
+    /// than its deltas.
+    fn keep_early(&mut self, update: &BookUpdate) -> Outcome {
+        if !matches!(
+            self.rules.sequence,
+            SequenceRule::Span | SequenceRule::Previous | SequenceRule::Increasing
+        ) {
+            return Outcome::Ignored;
+        }
+        if self.early.len() >= self.rules.sync_buffer {
+            return self.fail(Cause::BufferOverflow);
+        }
+        self.early.push_back(update.clone());
+        Outcome::Ignored
+    }
+
+    fn apply_in_sequence(&mut self, update: &BookUpdate) -> Outcome {
+        match self.follows(update) {
+            Follows::Yes => {}
+            Follows::Old => {
+                self.stats.old += 1;
+                return Outcome::Ignored;
+            }
+            Follows::Gap => {
+                self.stats.gaps += 1;
+                return self.fail(Cause::SequenceGap);
+            }
+        }
+        update
+            .bids
+            .iter()
+            .for_each(|level| self.book.apply_bid(*level));
+        update
+            .asks
+            .iter()
+            .for_each(|level| self.book.apply_ask(*level));
+        self.book.truncate(self.window);
+        self.last = if update.last == 0 {
+            self.last + 1
+        } else {
+            update.last
+        };
+        self.decimals.0 = self.decimals.0.max(update.price_decimals);
+        self.decimals.1 = self.decimals.1.max(update.qty_decimals);
+        if !self.checksum_holds(update) {
+            return self.fail(Cause::ChecksumMismatch);
+        }
+        self.settle(self.book.is_crossed())
+    }
+
+    fn follows(&self, update: &BookUpdate) -> Follows {
+        let (last, next) = (self.last, self.last.saturating_add(1));
+        match self.rules.sequence {
+            SequenceRule::None | SequenceRule::Connection => Follows::Yes,
+            _ if update.last <= last => Follows::Old,
+            SequenceRule::Increasing => Follows::Yes,
+            SequenceRule::Next { .. } if update.last == next => Follows::Yes,
+            SequenceRule::Span if update.first <= next => Follows::Yes,
+            SequenceRule::Previous if update.prev == Some(last) => Follows::Yes,
+            _ => Follows::Gap,
+        }
+    }
+
+    fn checksum_holds(&mut self, update: &BookUpdate) -> bool {
+        let (Some(rule), Some(expected)) = (self.rules.checksum, update.checksum) else {
+            return true;
+        };
+        let holds = rule.of(&self.book, self.decimals.0, self.decimals.1) == expected;
+        self.stats.checksum_failures += u64::from(!holds);
+        holds
+    }
+
+    /// The book is complete and in sequence: `Live`, unless it is crossed.
+    const fn settle(&mut self, crossed: bool) -> Outcome {
+        if !crossed {
+            (self.state, self.cause) = (BookState::Live, Cause::Image);
+            return Outcome::Live;
+        }
+        let was_crossed = matches!(self.state, BookState::Crossed);
+        (self.state, self.cause) = (BookState::Crossed, Cause::CrossedBook);
+        if was_crossed {
+            Outcome::Ignored
+        } else {
+            Outcome::Withdrawn
+        }
+    }
+
+    /// Withdraws the book: nothing is applied to it until it has been asked for again.
+    fn fail(&mut self, cause: Cause) -> Outcome {
+        self.reset(BookState::Gap, cause);
+        Outcome::Renew
+    }
+}
+
+enum Follows {
+    Yes,
+    Old,
+    Gap,
+}
+
+#[inline]
+fn is_sorted(levels: &[Level], before: impl Fn(&Level, &Level) -> bool) -> bool {
+    levels.windows(2).all(|pair| before(&pair[0], &pair[1]))
+}
+
+#[inline]
+fn fill(ladder: &mut super::Ladder, levels: &[Level]) {
+    ladder.clear();
+    for level in levels.iter().filter(|level| !level.qty.is_zero()) {
+        if !ladder.push(*level) {
+            break;
+        }
+    }
+}

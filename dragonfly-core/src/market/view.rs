@@ -1,0 +1,198 @@
+//! The world views an aggregator publishes: they say which books they rest on and how far to trust
+//! each.
+
+use std::sync::Arc;
+
+use super::{BookEvent, BookState, Cause, Ladder, Level, Price, Qty, Symbol, Venue};
+use crate::clock::UtcNanos;
+
+/// How many books a view can rest on.
+pub const MAX_LEGS: usize = 24;
+
+/// Which book a leg is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LegId {
+    /// The venue.
+    pub venue: Venue,
+    /// The unified symbol of the book at that venue.
+    pub symbol: Symbol,
+    /// The venue's own spelling.
+    pub native_symbol: Symbol,
+}
+
+/// The state of one leg at the moment of the view.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LegStatus {
+    /// Whether the leg takes part; only `Live` ones do.
+    pub state: BookState,
+    /// Why it is in that state.
+    pub cause: Cause,
+    /// Counts the book's complete restarts.
+    pub epoch: u32,
+    /// The sequence of the leg's newest image within the epoch.
+    pub seq: u64,
+    /// The venue's time stamp of that image, where it sends one.
+    pub ts_venue: Option<UtcNanos>,
+    /// When that image was read from the socket.
+    pub ts_recv: UtcNanos,
+}
+
+/// The legs of a view: who they are (shared, it changes only when a leg first appears) and how they
+/// are (copied into every view).
+#[derive(Clone, Debug)]
+pub struct Legs {
+    ids: Arc<[LegId]>,
+    status: [LegStatus; MAX_LEGS],
+}
+
+impl Default for Legs {
+    fn default() -> Self {
+        Self {
+            ids: Arc::new([]),
+            status: [LegStatus::default(); MAX_LEGS],
+        }
+    }
+}
+
+impl PartialEq for Legs {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Legs {
+    /// Takes over the state an event reports and returns the leg's index, adding the leg when it is
+    /// new; `None` when [`MAX_LEGS`] others are there already.
+    pub fn note(&mut self, event: &BookEvent) -> Option<usize> {
+        let key = event.key();
+        let known = self
+            .ids
+            .iter()
+            .position(|id| (id.venue, id.native_symbol) == key);
+        let index = match known {
+            Some(index) => index,
+            None => self.add(event)?,
+        };
+        self.status[index] = LegStatus {
+            state: event.state,
+            cause: event.cause,
+            epoch: event.epoch,
+            seq: event.seq,
+            ts_venue: event.ts_venue,
+            ts_recv: event.ts_recv,
+        };
+        Some(index)
+    }
+
+    fn add(&mut self, event: &BookEvent) -> Option<usize> {
+        let index = self.ids.len();
+        if index == MAX_LEGS {
+            return None;
+        }
+        let id = LegId {
+            venue: event.venue,
+            symbol: event.symbol,
+            native_symbol: event.native_symbol,
+        };
+        self.ids = self.ids.iter().copied().chain([id]).collect();
+        Some(index)
+    }
+
+    /// How many legs there are.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether no leg has reported yet.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Who the leg is.
+    pub fn id(&self, index: usize) -> Option<&LegId> {
+        self.ids.get(index)
+    }
+
+    /// How the leg is.
+    pub fn status(&self, index: usize) -> Option<&LegStatus> {
+        self.status.get(index).filter(|_| index < self.ids.len())
+    }
+
+    /// Every leg, in the order in which they first reported.
+    pub fn iter(&self) -> impl Iterator<Item = (&LegId, &LegStatus)> {
+        self.ids.iter().zip(&self.status)
+    }
+
+    /// How many legs are `Live`.
+    pub fn live(&self) -> usize {
+        self.iter()
+            .filter(|(_, status)| status.state == BookState::Live)
+            .count()
+    }
+}
+
+/// A level that keeps the venue it rests at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VenueLevel {
+    /// The price.
+    pub price: Price,
+    /// The quantity at that price and venue.
+    pub qty: Qty,
+    /// Index of the leg in the view's [`Legs`].
+    pub leg: u8,
+}
+
+/// The best levels over all `Live` venues, each with its venue.
+///
+/// Levels of equal price are ordered by larger quantity, then by venue name. When no leg is `Live`
+/// both sides are empty.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConsolidatedBook {
+    /// What the book is a book of; the symbol of its legs, or the name given to the aggregator.
+    pub symbol: Symbol,
+    /// Counts the views of this stream, from 1.
+    pub seq: u64,
+    /// Bids, best first.
+    pub bids: Ladder<VenueLevel>,
+    /// Asks, best first.
+    pub asks: Ladder<VenueLevel>,
+    /// The books the view rests on.
+    pub legs: Legs,
+    /// When the newest message behind the view was read.
+    pub ts_recv: UtcNanos,
+}
+
+/// Liquidity summed by price over all `Live` venues.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AggregatedBook {
+    /// What the book is a book of.
+    pub symbol: Symbol,
+    /// Counts the views of this stream, from 1.
+    pub seq: u64,
+    /// Bids, best first.
+    pub bids: Ladder<Level>,
+    /// Asks, best first.
+    pub asks: Ladder<Level>,
+    /// The books the view rests on.
+    pub legs: Legs,
+    /// When the newest message behind the view was read.
+    pub ts_recv: UtcNanos,
+}
+
+macro_rules! best_prices {
+    ($view:ty) => {
+        impl $view {
+            /// Whether the best bid is above the best ask, which happens between venues.
+            pub fn is_crossed(&self) -> bool {
+                matches!((self.bids.first(), self.asks.first()), (Some(b), Some(a)) if b.price > a.price)
+            }
+
+            /// Whether the best bid equals the best ask.
+            pub fn is_locked(&self) -> bool {
+                matches!((self.bids.first(), self.asks.first()), (Some(b), Some(a)) if b.price == a.price)
+            }
+        }
+    };
+}
+best_prices!(ConsolidatedBook);
+best_prices!(AggregatedBook);

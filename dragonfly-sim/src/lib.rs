@@ -1,0 +1,1 @@
+//! Recorded venues behind real WebSocket and TLS on loopback.
