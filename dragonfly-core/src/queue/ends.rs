@@ -176,7 +176,7 @@ impl<T: Send> Consumer for SoleReader<T> {
 pub struct BroadcastReader<T> {
     pub(super) reading: Reading<T>,
     /// Readers share items, as the holders of an `Arc` do: `Send` needs `T: Send + Sync`.
-    pub(super) shares: PhantomData<std::sync::Arc<T>>,
+    pub(super) shares: PhantomData<Arc<T>>,
 }
 
 impl<T: Send + Sync> Consumer for BroadcastReader<T> {
