@@ -1,1 +1,3 @@
 //! Running.
+
+pub(crate) mod bell;

@@ -1,0 +1,6 @@
+//! The aggregators against naive models that share none of their code.
+
+#[path = "it/model.rs"]
+mod model;
+#[path = "it/states.rs"]
+mod states;
