@@ -112,7 +112,15 @@ pub struct Builder {
     depth: usize,
     channel_depth: Option<usize>,
     endpoint: Option<String>,
-    tls_ca: Option<PathBuf>,
+    trust: Trust,
+}
+
+/// Which certificates are trusted besides the public ones.
+#[derive(Clone, Debug)]
+enum Trust {
+    Public,
+    File(PathBuf),
+    Text(String),
 }
 
 impl Builder {
@@ -136,7 +144,7 @@ impl Builder {
             depth,
             channel_depth: None,
             endpoint: None,
-            tls_ca: None,
+            trust: Trust::Public,
         })
     }
 
@@ -170,7 +178,13 @@ impl Builder {
 
     /// Also trusts the certificates in a PEM file.
     pub fn tls_ca_file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.tls_ca = Some(path.into());
+        self.trust = Trust::File(path.into());
+        self
+    }
+
+    /// Also trusts the certificates in a PEM text; replaces [`tls_ca_file`](Self::tls_ca_file).
+    pub fn tls_ca_pem(mut self, pem: impl Into<String>) -> Self {
+        self.trust = Trust::Text(pem.into());
         self
     }
 
@@ -186,9 +200,11 @@ impl Builder {
         let symbols = self.symbols()?;
         let endpoint = self.endpoint.clone().map_or_else(|| self.address(), Ok)?;
         let mut client = ws::Client::builder(endpoint).max_message(self.spec.max_message);
-        if let Some(path) = &self.tls_ca {
-            client = client.tls_ca_file(path);
-        }
+        client = match &self.trust {
+            Trust::Public => client,
+            Trust::File(path) => client.tls_ca_file(path),
+            Trust::Text(pem) => client.tls_ca_pem(pem),
+        };
         let client = client
             .build()
             .map_err(|error| OpenError::Client { venue, error })?;
