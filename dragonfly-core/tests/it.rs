@@ -2,5 +2,11 @@
 
 #[path = "it/feed.rs"]
 mod feed;
+#[path = "it/queue.rs"]
+mod queue;
+#[path = "it/queue_adapters.rs"]
+mod queue_adapters;
+#[path = "it/queue_broadcast.rs"]
+mod queue_broadcast;
 #[path = "it/sync.rs"]
 mod sync;

@@ -44,7 +44,7 @@ fn spawn_offer(
     thread::spawn(move || offer(&mut writer, numbers, &alive))
 }
 
-/// Looks `times` times, releasing one item at a time, and returns what was read.
+/// Looks at most `times` times, releasing one item at a time, and returns what was read.
 fn poll(reader: &mut impl Consumer<Item = Item>, times: usize) -> Vec<u32> {
     let mut read = Vec::new();
     for _ in 0..times {
