@@ -4,7 +4,11 @@
 //! venue. The traits are those of [`dragonfly_core::client`].
 
 pub mod capture;
+mod drive;
 mod host;
+mod replay;
 pub mod ws;
 
+pub use drive::Drive;
 pub use host::host;
+pub use replay::{Replay, ReplaySource};

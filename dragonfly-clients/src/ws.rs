@@ -30,7 +30,7 @@
 //! and, once the buffer has grown to the venue's messages, nothing is allocated. A fragmented
 //! message is put together in a second buffer, which is kept. Both are bounded by
 //! [`ClientBuilder::max_message`]; what the peer announces beyond it is refused before any memory
-//! is set aside. The read buffer may be twice as large as the largest message.
+//! is set aside. The read buffer may be a few times as large as the largest message that came.
 //!
 //! [`ClientError::Closed`]: dragonfly_core::client::ClientError::Closed
 

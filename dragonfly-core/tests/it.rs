@@ -1,7 +1,10 @@
 //! The core as its users see it.
+#![allow(clippy::unwrap_used)]
 
 #[path = "it/feed.rs"]
 mod feed;
+#[path = "it/flow.rs"]
+mod flow;
 #[path = "it/queue.rs"]
 mod queue;
 #[path = "it/queue_adapters.rs"]

@@ -64,7 +64,7 @@ struct Written<'a> {
 
 /// Reads a line without its line break; the error says what is wrong with it.
 pub(super) fn decode(line: &[u8]) -> Result<Record, String> {
-    let line: Read = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let line: Read = serde_json::from_slice(line).map_err(|error| named(&error))?;
     let raw = match line.raw_b64 {
         Some(text) => Some(
             STANDARD
@@ -80,6 +80,11 @@ pub(super) fn decode(line: &[u8]) -> Result<Record, String> {
         msg: line.msg,
         raw,
     })
+}
+
+/// The error with its place in the line; which line that is, the reader of the file knows.
+fn named(error: &serde_json::Error) -> String {
+    error.to_string().replace(" at line 1 column ", " at column ")
 }
 
 /// Appends a line with its line break.
@@ -159,7 +164,7 @@ mod tests {
         for (line, what) in [
             (&b"{"[..], "EOF"),
             (b"[]", "invalid length"),
-            (br#"{"ts":1,"dir":"in"}"#, "`msg`"),
+            (br#"{"ts":1,"dir":"in"}"#, "missing field `msg` at column 19"),
             (br#"{"ts":1,"dir":"up","msg":""}"#, "`up`"),
             (br#"{"ts":-1,"dir":"in","msg":""}"#, "-1"),
             (br#"{"ts":1.5,"dir":"in","msg":""}"#, "1.5"),
@@ -194,7 +199,7 @@ mod tests {
 
         #[test]
         fn no_line_makes_it_panic(line in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = decode(&line);
+            decode(&line).ok();
         }
     }
 }

@@ -65,10 +65,10 @@ impl Endpoint {
             port,
             tls,
             authority: authority.as_str().to_owned(),
+            // Its text form has the slash that a query alone lacks.
             target: uri
                 .path_and_query()
-                .map_or("/", |target| target.as_str())
-                .to_owned(),
+                .map_or_else(|| "/".into(), ToString::to_string),
         })
     }
 

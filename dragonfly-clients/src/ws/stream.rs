@@ -8,7 +8,7 @@ use std::{
 
 use bytes::{Buf as _, Bytes};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take},
     net::TcpStream,
 };
 use tokio_rustls::client::TlsStream;
@@ -60,16 +60,25 @@ impl AsyncWrite for Transport {
     }
 }
 
+/// The most that is read at once, in bytes: what a TLS record holds.
+///
+/// The buffer above grows whenever a read fills it. Without a bound it would grow, in a burst, to
+/// what the system holds ready; with it, it stays at a few times this and the largest message.
+const MAX_READ: u64 = 16 * 1024;
+
 /// A transport's reading side behind the bytes that were read ahead of it.
 #[derive(Debug)]
 pub(super) struct Prefixed<R> {
     prefix: Bytes,
-    inner: R,
+    inner: Take<R>,
 }
 
-impl<R> Prefixed<R> {
+impl<R: AsyncRead> Prefixed<R> {
     pub(super) fn new(prefix: Bytes, inner: R) -> Self {
-        Self { prefix, inner }
+        Self {
+            prefix,
+            inner: inner.take(MAX_READ),
+        }
     }
 }
 
@@ -80,6 +89,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Prefixed<R> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.prefix.is_empty() {
+            self.inner.set_limit(MAX_READ);
             return Pin::new(&mut self.inner).poll_read(cx, buffer);
         }
         let count = self.prefix.len().min(buffer.remaining());

@@ -332,7 +332,9 @@ where
             let own = all.iter().copied().filter(|number| number % 3 == first);
             assert!(own.eq((first..3 * LAST).step_by(3)));
         }
-        writing.map(|thread| thread.join().unwrap());
+        for thread in writing {
+            thread.join().unwrap();
+        }
     }
 }
 

@@ -241,7 +241,9 @@ fn readers_of_many_writers_see_one_order() {
     let seen = read_until_closed(one, 5);
     assert_eq!(seen, reading.join().unwrap());
     assert_eq!(seen.len(), 5_000);
-    writing.map(|thread| thread.join().unwrap());
+    for thread in writing {
+        thread.join().unwrap();
+    }
 }
 
 /// An item that may go to another thread but not be looked at from two: one reader is enough for it.
