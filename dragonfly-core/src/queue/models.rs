@@ -48,11 +48,14 @@ fn spawn_offer(
 fn poll(reader: &mut impl Consumer<Item = Item>, times: usize) -> Vec<u32> {
     let mut read = Vec::new();
     for _ in 0..times {
-        let Ok([item, ..]) = reader.ready() else {
-            continue;
+        let Ok(items) = reader.ready() else {
+            assert!(reader.ready().is_err(), "closed, and yet there is more");
+            return read;
         };
-        read.push(item.0);
-        reader.release(1);
+        if let [item, ..] = items {
+            read.push(item.0);
+            reader.release(1);
+        }
     }
     read
 }
