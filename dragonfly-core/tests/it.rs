@@ -5,5 +5,11 @@
 mod feed;
 #[path = "it/flow.rs"]
 mod flow;
+#[path = "it/queue.rs"]
+mod queue;
+#[path = "it/queue_adapters.rs"]
+mod queue_adapters;
+#[path = "it/queue_broadcast.rs"]
+mod queue_broadcast;
 #[path = "it/sync.rs"]
 mod sync;

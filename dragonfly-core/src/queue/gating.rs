@@ -173,14 +173,16 @@ impl<T> Ring<T> {
 
 impl<T> Drop for Ring<T> {
     fn drop(&mut self) {
-        for stamp in &self.stamps {
-            let stamp = stamp.load(Ordering::Relaxed);
-            if stamp != 0 {
-                // SAFETY: a stamped slot holds an item, and with every end gone only we are left.
-                // Its position is one below the stamp. An item whose drop panics ends the loop;
-                // those after it leak.
-                drop(unsafe { self.slots.take(stamp - 1) });
-            }
-        }
+        let stamps = self
+            .stamps
+            .iter()
+            .map(|stamp| stamp.load(Ordering::Relaxed));
+        // SAFETY: a stamped slot holds an item, and with every end gone only we are left. Its
+        // position is one below the stamp.
+        let left = stamps
+            .filter(|&stamp| stamp != 0)
+            .map(|stamp| unsafe { self.slots.take(stamp - 1) });
+        // A vector drops all of them, even when one's drop panics.
+        drop(left.collect::<Vec<_>>());
     }
 }

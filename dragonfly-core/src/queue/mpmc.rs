@@ -2,8 +2,8 @@
 //!
 //! This is a broadcast, not a pool of workers: an item goes to every reader, not to one of them.
 //!
-//! * **Progress.** [`ready`](Consumer::ready) and [`release`](Consumer::release) are wait-free.
-//!   [`push`](Producer::push) is lock-free while writers run: it claims a position against the other
+//! * **Progress.** [`ready`] and [`release`] are wait-free.
+//!   [`push`] is lock-free while writers run: it claims a position against the other
 //!   writers and never waits for them. A writer that is suspended between claiming and writing hides
 //!   later items from the readers until it goes on, as in every Disruptor.
 //! * **Order.** Every reader sees the same order, and each writer's items in the order it pushed
@@ -22,6 +22,13 @@
 //!
 //! The algorithm is the LMAX Disruptor's with many producers (Thompson, Farley, Barker, Gee,
 //! Stewart, 2011).
+//!
+//! [`push`]: super::Producer::push
+//! [`ready`]: super::Consumer::ready
+//! [`release`]: super::Consumer::release
+//! [`PushError::Full`]: super::PushError::Full
+//! [`PushError::Closed`]: super::PushError::Closed
+//! [`Closed`]: super::Closed
 
 use std::marker::PhantomData;
 

@@ -1,7 +1,7 @@
 //! Many writers, one reader: a bounded ring that lends slices all the same.
 //!
-//! * **Progress.** [`ready`](Consumer::ready) and [`release`](Consumer::release) are wait-free.
-//!   [`push`](Producer::push) is lock-free while writers run: it claims a position against the other
+//! * **Progress.** [`ready`] and [`release`] are wait-free.
+//!   [`push`] is lock-free while writers run: it claims a position against the other
 //!   writers and never waits for them. A writer that is suspended between claiming and writing hides
 //!   later items from the reader until it goes on, as in every Disruptor.
 //! * **Order.** Each writer's items come in the order it pushed them.
@@ -17,6 +17,13 @@
 //!
 //! The algorithm is the LMAX Disruptor's with many producers (Thompson, Farley, Barker, Gee,
 //! Stewart, 2011).
+//!
+//! [`push`]: super::Producer::push
+//! [`ready`]: super::Consumer::ready
+//! [`release`]: super::Consumer::release
+//! [`PushError::Full`]: super::PushError::Full
+//! [`PushError::Closed`]: super::PushError::Closed
+//! [`Closed`]: super::Closed
 
 pub use super::ends::{SharedWriter as Writer, SoleReader as Reader};
 use super::{Queue, ends, slots::check_capacity};

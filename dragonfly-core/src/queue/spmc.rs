@@ -1,7 +1,7 @@
 //! One writer, many readers, each of which sees every item: a bounded broadcast ring.
 //!
-//! * **Progress.** [`ready`](Consumer::ready) and [`release`](Consumer::release) are wait-free.
-//!   [`push`](Producer::push) is wait-free too, except that while it looks for the slowest reader it
+//! * **Progress.** [`ready`] and [`release`] are wait-free.
+//!   [`push`] is wait-free too, except that while it looks for the slowest reader it
 //!   starts again when another reader was cloned meanwhile.
 //! * **Bound.** Exactly the `n` it was made with: the writer is at most `n` items ahead of the
 //!   slowest reader. (The memory is rounded up to a power of two.)
@@ -17,6 +17,13 @@
 //!
 //! The algorithm is the LMAX Disruptor's with a single producer (Thompson, Farley, Barker, Gee,
 //! Stewart, 2011).
+//!
+//! [`push`]: super::Producer::push
+//! [`ready`]: super::Consumer::ready
+//! [`release`]: super::Consumer::release
+//! [`PushError::Full`]: super::PushError::Full
+//! [`PushError::Closed`]: super::PushError::Closed
+//! [`Closed`]: super::Closed
 
 use std::marker::PhantomData;
 

@@ -115,14 +115,12 @@ struct Ring<T> {
 
 impl<T> Drop for Ring<T> {
     fn drop(&mut self) {
-        let mut head = self.head.load(Ordering::Relaxed);
+        let head = self.head.load(Ordering::Relaxed);
         let tail = self.tail.load(Ordering::Relaxed);
-        while head != tail {
-            // SAFETY: `head..tail` holds items, and with both ends gone only we are left. An item
-            // whose drop panics ends the loop; those after it leak.
-            drop(unsafe { self.slots.take(head) });
-            head += 1;
-        }
+        // SAFETY: `head..tail` holds items, and with both ends gone only we are left.
+        let left = (head..tail).map(|position| unsafe { self.slots.take(position) });
+        // A vector drops all of them, even when one's drop panics.
+        drop(left.collect::<Vec<_>>());
     }
 }
 

@@ -19,7 +19,6 @@
 //! side may read before its own store is visible, and the wake-up is lost.
 //!
 //! The end of a queue being dropped is a move like any other: ring after that, too.
-#![allow(dead_code)]
 
 use std::{sync::PoisonError, task::Waker};
 
