@@ -1,1 +1,12 @@
-//! Layer 4 of Dragonfly: the consolidated book over venues and the liquidity summed by price.
+//! Layer 4 of Dragonfly: the consolidated book over venues, and the liquidity summed by price.
+//!
+//! Both take part in [`BookEvent`](dragonfly_core::market::BookEvent)s only: they know no venue, no
+//! protocol and no service. Only books that are `Live` enter; every view says which books it rests
+//! on, and when none is `Live` it is empty and says that.
+
+mod bbo;
+mod legs;
+mod liquidity;
+
+pub use bbo::Bbo;
+pub use liquidity::Liquidity;

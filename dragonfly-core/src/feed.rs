@@ -21,5 +21,6 @@ pub use book_listener::{BookListener, BookStats, TrackedBook};
 pub use budget::Budget;
 pub use decoder::{Decoded, Decoder, FeedError};
 pub use listener::{Heard, Link, Listener};
+pub(crate) use machine::panic_text;
 pub use machine::{Feed, FeedPolicy, FeedStats, Ping, Request, Verdict};
 pub use subscriber::{Ack, Ask, Subscriber};

@@ -15,6 +15,7 @@
 pub mod client;
 pub mod clock;
 pub mod counter;
+pub mod edge;
 pub mod feed;
 pub mod flow;
 pub mod market;

@@ -22,8 +22,11 @@ pub struct Cx<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Work {
-    /// Something moved, or an item is held because the output is full.
+    /// Something moved.
     Busy,
+    /// Nothing moved, but an item is held because an output is full: the flow is not at rest. The
+    /// reader of that output wakes the stage when it has made room.
+    Held,
     /// There was nothing to do.
     Idle,
     /// There will never be anything to do again.

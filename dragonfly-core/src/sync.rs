@@ -1,4 +1,7 @@
-//! Atomics and cells behind one name, so that loom can stand in for them.
+//! Atomics, locks and shared pointers behind one name, so that loom can stand in for them.
+//!
+//! Built with `--cfg loom` these are loom's, which run every interleaving of a model; otherwise
+//! they are the standard library's.
 #![allow(unused_imports)]
 
 #[cfg(loom)]

@@ -10,4 +10,7 @@
 
 pub mod decorate;
 pub mod json;
+mod open;
 pub mod venue;
+
+pub use open::{BookChanges, BookFeed, Builder, OpenError, open};

@@ -1,0 +1,218 @@
+//! Reads captures line by line, within bounds.
+
+use std::{
+    fmt,
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::Path,
+};
+
+use super::{CaptureError, Record, line};
+
+/// The longest line that is read, in bytes.
+const MAX_LINE: usize = 64 << 20;
+
+/// The largest zstd window that is accepted, as a power of two: 128 MiB.
+const MAX_WINDOW_LOG: u32 = 27;
+
+/// Opens a capture file, `.jsonl` or `.jsonl.zst`.
+///
+/// # Errors
+/// [`CaptureError::Open`] names the file and what is wrong with it: it cannot be read, is a
+/// directory, or has another extension.
+pub fn open(path: impl AsRef<Path>) -> Result<Reader<Box<dyn BufRead + Send>>, CaptureError> {
+    let path = path.as_ref();
+    let name = path.display().to_string();
+    let wrong = |reason: String| CaptureError::Open {
+        name: name.clone(),
+        reason,
+    };
+    let compressed = is_compressed(path).map_err(wrong)?;
+    let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+    if file.metadata().is_ok_and(|data| data.is_dir()) {
+        return Err(wrong("is a directory, name a file in it".into()));
+    }
+    let input: Box<dyn BufRead + Send> = if compressed {
+        Box::new(BufReader::new(
+            decompress(file).map_err(|error| wrong(error.to_string()))?,
+        ))
+    } else {
+        Box::new(BufReader::new(file))
+    };
+    Ok(Reader::new(name, input))
+}
+
+/// What the extension says; the error says which extensions there are.
+pub(super) fn is_compressed(path: &Path) -> Result<bool, String> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if name.ends_with(".zst") {
+        Ok(true)
+    } else if name.ends_with(".jsonl") {
+        Ok(false)
+    } else {
+        Err("is neither .jsonl nor .jsonl.zst".into())
+    }
+}
+
+fn decompress(file: File) -> io::Result<zstd::Decoder<'static, BufReader<File>>> {
+    let mut decoder = zstd::Decoder::new(file)?;
+    decoder.window_log_max(MAX_WINDOW_LOG)?;
+    Ok(decoder)
+}
+
+/// Reads the records of a capture, as an iterator.
+///
+/// A broken line is an error that names it, and the next record can be read; after
+/// [`CaptureError::Read`] there is nothing more. Empty lines are passed over.
+pub struct Reader<R> {
+    name: String,
+    input: R,
+    line: u64,
+    max_line: usize,
+    buffer: Vec<u8>,
+    ended: bool,
+}
+
+/// How far a line was read.
+enum Line {
+    Whole,
+    TooLong,
+    /// There is no further line.
+    None,
+}
+
+impl<R: BufRead> Reader<R> {
+    /// Reads from any source of uncompressed lines; `name` names it in errors.
+    pub fn new(name: impl Into<String>, input: R) -> Self {
+        Self {
+            name: name.into(),
+            input,
+            line: 0,
+            max_line: MAX_LINE,
+            buffer: Vec::new(),
+            ended: false,
+        }
+    }
+
+    /// Reads one line into the buffer, without its line break.
+    fn fill(&mut self) -> io::Result<Line> {
+        self.buffer.clear();
+        let (mut seen, mut too_long) = (false, false);
+        loop {
+            let chunk = match self.input.fill_buf() {
+                Ok(chunk) => chunk,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let end = memchr::memchr(b'\n', chunk);
+            let part = &chunk[..end.unwrap_or(chunk.len())];
+            too_long |= part.len() > self.max_line - self.buffer.len();
+            if !too_long {
+                self.buffer.extend_from_slice(part);
+            }
+            let at_end = chunk.is_empty();
+            seen |= !at_end;
+            let used = part.len() + usize::from(end.is_some());
+            self.input.consume(used);
+            if end.is_some() || at_end {
+                return Ok(match (seen, too_long) {
+                    (false, _) => Line::None,
+                    (true, false) => Line::Whole,
+                    (true, true) => Line::TooLong,
+                });
+            }
+        }
+    }
+
+    fn broken(&self, reason: String) -> CaptureError {
+        CaptureError::Line {
+            name: self.name.clone(),
+            line: self.line,
+            reason,
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for Reader<R> {
+    type Item = Result<Record, CaptureError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.ended {
+            let filled = self.fill();
+            self.line += u64::from(matches!(filled, Ok(Line::Whole | Line::TooLong)));
+            match filled {
+                Ok(Line::Whole) if self.buffer.trim_ascii().is_empty() => {}
+                Ok(Line::Whole) => {
+                    return Some(line::decode(&self.buffer).map_err(|what| self.broken(what)));
+                }
+                Ok(Line::TooLong) => {
+                    return Some(Err(
+                        self.broken(format!("longer than {} bytes", self.max_line))
+                    ));
+                }
+                Ok(Line::None) => self.ended = true,
+                Err(error) => {
+                    self.ended = true;
+                    return Some(Err(CaptureError::Read {
+                        name: self.name.clone(),
+                        line: self.line,
+                        reason: error.to_string(),
+                    }));
+                }
+            }
+        }
+        None
+    }
+}
+
+impl<R> fmt::Debug for Reader<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("name", &self.name)
+            .field("line", &self.line)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every message or error text, in order.
+    fn texts(input: impl BufRead, max_line: usize) -> Vec<String> {
+        let mut reader = Reader::new("x.jsonl", input);
+        reader.max_line = max_line;
+        reader
+            .map(|record| record.map_or_else(|error| error.to_string(), |record| record.msg))
+            .collect()
+    }
+
+    #[test]
+    fn a_broken_line_is_named_and_the_next_one_is_read() {
+        let text = "{\"ts\":1,\"dir\":\"in\",\"msg\":\"a\"}\n\nnonsense\r\n{\"ts\":1,\"dir\":\"in\",\"msg\":\"b\"}";
+        let texts = texts(text.as_bytes(), MAX_LINE);
+        assert_eq!((texts.len(), &*texts[0], &*texts[2]), (3, "a", "b"));
+        assert!(
+            texts[1].starts_with("capture x.jsonl, line 3: "),
+            "{}",
+            texts[1]
+        );
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_passed_over_in_small_reads_too() {
+        let good = "{\"ts\":1,\"dir\":\"in\",\"msg\":\"a\"}";
+        let text = format!("{}\n{good}\n", "x".repeat(good.len() + 1));
+        for size in [1, 7, 4096] {
+            let texts = texts(BufReader::with_capacity(size, text.as_bytes()), good.len());
+            let long = format!("capture x.jsonl, line 1: longer than {} bytes", good.len());
+            assert_eq!(texts, [long, "a".into()]);
+        }
+    }
+
+    #[test]
+    fn nothing_is_read_from_nothing() {
+        assert!(texts(&b""[..], MAX_LINE).is_empty());
+        assert!(texts(&b"\n \n"[..], MAX_LINE).is_empty());
+    }
+}

@@ -1,0 +1,122 @@
+//! Puts fragmented messages together, within one limit for the whole message.
+
+use dragonfly_core::client::ClientError;
+
+/// The message that is being put together, or was put together last.
+#[derive(Debug)]
+pub(super) struct Fragments {
+    bytes: Vec<u8>,
+    open: Option<Kind>,
+    limit: usize,
+}
+
+/// What the first fragment said the message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Binary,
+}
+
+impl Fragments {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            bytes: Vec::new(),
+            open: None,
+            limit,
+        }
+    }
+
+    /// Whether a message has begun and not ended.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Takes the first fragment of a message.
+    pub(super) fn begin(&mut self, kind: Kind, payload: &[u8]) -> Result<(), ClientError> {
+        self.bytes.clear();
+        self.open = Some(kind);
+        self.append(payload)
+    }
+
+    /// Takes a further fragment; true when it was the last one.
+    pub(super) fn go_on(&mut self, last: bool, payload: &[u8]) -> Result<bool, ClientError> {
+        let Some(kind) = self.open else {
+            return Err(protocol("a continuation of no message"));
+        };
+        self.append(payload)?;
+        if !last {
+            return Ok(false);
+        }
+        self.open = None;
+        if kind == Kind::Text && std::str::from_utf8(&self.bytes).is_err() {
+            return Err(protocol("a text message that is not UTF-8"));
+        }
+        Ok(true)
+    }
+
+    /// The message put together last.
+    pub(super) fn message(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
+    fn append(&mut self, payload: &[u8]) -> Result<(), ClientError> {
+        if payload.len() > self.limit - self.bytes.len() {
+            return Err(ClientError::TooLarge { limit: self.limit });
+        }
+        self.bytes.extend_from_slice(payload);
+        Ok(())
+    }
+}
+
+fn protocol(what: &str) -> ClientError {
+    ClientError::Protocol(what.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_the_sum_of_its_fragments_and_the_next_one_starts_empty() {
+        let mut fragments = Fragments::new(10);
+        fragments.begin(Kind::Text, b"ab").unwrap();
+        assert!(!fragments.go_on(false, b"").unwrap());
+        assert!(fragments.go_on(true, b"cd").unwrap());
+        assert_eq!(fragments.message(), b"abcd");
+        fragments.begin(Kind::Binary, b"\xff").unwrap();
+        assert!(fragments.go_on(true, b"\x00").unwrap());
+        assert_eq!(fragments.message(), b"\xff\x00");
+    }
+
+    #[test]
+    fn the_limit_is_that_of_the_whole_message() {
+        let mut fragments = Fragments::new(10);
+        fragments.begin(Kind::Text, b"12345").unwrap();
+        assert!(!fragments.go_on(false, b"67890").unwrap());
+        assert_eq!(
+            fragments.go_on(true, b"x"),
+            Err(ClientError::TooLarge { limit: 10 })
+        );
+    }
+
+    #[test]
+    fn a_character_may_be_cut_between_fragments_but_must_be_whole_in_the_end() {
+        let mut fragments = Fragments::new(10);
+        fragments.begin(Kind::Text, b"\xc3").unwrap();
+        assert!(fragments.go_on(true, b"\xa4").unwrap());
+        fragments.begin(Kind::Text, b"\xc3").unwrap();
+        assert!(matches!(
+            fragments.go_on(true, b""),
+            Err(ClientError::Protocol(_))
+        ));
+    }
+
+    #[test]
+    fn a_continuation_needs_a_beginning() {
+        let mut fragments = Fragments::new(10);
+        assert!(matches!(
+            fragments.go_on(true, b"x"),
+            Err(ClientError::Protocol(_))
+        ));
+    }
+}

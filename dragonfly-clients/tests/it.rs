@@ -1,0 +1,12 @@
+//! Layer 1 over real sockets on loopback and real files.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
+mod it {
+    mod captures;
+    mod certificates;
+    mod connecting;
+    mod deadlines;
+    mod messages;
+    mod server;
+}

@@ -1,0 +1,117 @@
+//! The way into a flow: where events wait when the first queue is full.
+//!
+//! Nothing inside a flow blocks or loses. A feed cannot stop the venue, though, so at this edge
+//! events that carry a whole image replace an older one of the same book, and that is counted.
+
+use std::collections::VecDeque;
+
+use crate::{
+    counter::Counter,
+    market::{BookEvent, Symbol, Venue},
+    queue::{Producer, PushError},
+};
+
+/// An event that carries a whole image, so that a newer one makes an older one of the same key
+/// superfluous. Deltas and trades are not of this kind.
+pub trait Conflate {
+    /// What the event is an image of.
+    type Key: PartialEq;
+
+    /// What this event is an image of.
+    fn key(&self) -> Self::Key;
+}
+
+impl Conflate for BookEvent {
+    type Key = (Venue, Symbol);
+    fn key(&self) -> Self::Key {
+        Self::key(self)
+    }
+}
+
+/// Writes to the first queue of a flow; what finds it full waits here, the newest of each key.
+#[derive(Debug)]
+pub struct Edge<P: Producer> {
+    output: P,
+    held: VecDeque<P::Item>,
+    emitted: Counter,
+    conflated: Counter,
+    closed: bool,
+}
+
+impl<P: Producer> Edge<P>
+where
+    P::Item: Conflate,
+{
+    /// An edge that writes to `output`.
+    pub fn new(output: P) -> Self {
+        Self {
+            output,
+            held: VecDeque::new(),
+            emitted: Counter::default(),
+            conflated: Counter::default(),
+            closed: false,
+        }
+    }
+
+    /// Sends an event, or holds it for [`Edge::flush`].
+    #[inline]
+    pub fn emit(&mut self, event: P::Item) {
+        self.emitted.add(1);
+        if self.held.is_empty() {
+            match self.output.push(event) {
+                Ok(()) => {}
+                Err(PushError::Full(event)) => self.held.push_back(event),
+                Err(PushError::Closed(_)) => self.closed = true,
+            }
+            return;
+        }
+        let key = event.key();
+        match self.held.iter_mut().find(|held| held.key() == key) {
+            Some(older) => {
+                *older = event;
+                self.conflated.add(1);
+            }
+            None => self.held.push_back(event),
+        }
+    }
+
+    /// Sends what is held as far as there is room; true when anything moved.
+    pub fn flush(&mut self) -> bool {
+        let mut moved = false;
+        while let Some(event) = self.held.pop_front() {
+            match self.output.push(event) {
+                Ok(()) => moved = true,
+                Err(PushError::Full(event)) => {
+                    self.held.push_front(event);
+                    break;
+                }
+                Err(PushError::Closed(_)) => {
+                    self.closed = true;
+                    self.held.clear();
+                    return true;
+                }
+            }
+        }
+        moved
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Whether nobody will ever read what is sent.
+    pub const fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Events sent or held so far.
+    pub const fn emitted(&self) -> &Counter {
+        &self.emitted
+    }
+
+    /// Events that were replaced by a newer one while they waited.
+    pub const fn conflated(&self) -> &Counter {
+        &self.conflated
+    }
+}

@@ -1,0 +1,109 @@
+//! Where the readers of a gating ring stand, while they come and go.
+//!
+//! Each reader has a *place*: one padded atomic that holds its position, or [`FREE`]. A writer that
+//! needs room takes the smallest position over all places. It must not miss a reader that a clone
+//! just added behind the others: it could look at the new reader's place before it is taken, and at
+//! the old reader's after that one has moved on. Therefore a clone, once it has its place, raises
+//! `changes`, and a writer looks again when `changes` differs before and after. The old reader
+//! moves only after its clone is made, so whoever sees it moved also sees `changes` raised.
+//!
+//! It follows that the smallest position never decreases, so a writer may remember it.
+
+use crossbeam_utils::CachePadded;
+
+use crate::sync::{AtomicU64, AtomicUsize, Ordering};
+
+/// How many readers a broadcast queue can have at a time.
+pub const MAX_READERS: usize = if cfg!(loom) { 3 } else { 64 };
+
+/// No reader has this place.
+const FREE: u64 = u64::MAX;
+
+/// The readers of one ring.
+#[derive(Debug)]
+pub(super) struct Readers {
+    places: Box<[CachePadded<AtomicU64>]>,
+    /// Written only when readers come and go, read by writers all the time.
+    roll: CachePadded<Roll>,
+}
+
+#[derive(Debug)]
+struct Roll {
+    /// How many readers there are.
+    present: AtomicUsize,
+    /// How often one was added.
+    changes: AtomicUsize,
+    /// Places from here on were never taken.
+    used: AtomicUsize,
+}
+
+impl Readers {
+    /// One reader, at position 0 in place 0, and room for `max` in all.
+    pub(super) fn new(max: usize) -> Self {
+        let place = |at| CachePadded::new(AtomicU64::new(if at == 0 { 0 } else { FREE }));
+        Self {
+            places: (0..max).map(place).collect(),
+            roll: CachePadded::new(Roll {
+                present: AtomicUsize::new(1),
+                changes: AtomicUsize::new(0),
+                used: AtomicUsize::new(1),
+            }),
+        }
+    }
+
+    /// Adds a reader at `position`, where the caller, itself a reader, stands and stays meanwhile.
+    ///
+    /// # Panics
+    /// When every place is taken.
+    pub(super) fn add(&self, position: u64) -> usize {
+        let take = |place: &CachePadded<AtomicU64>| {
+            place
+                .compare_exchange(FREE, position, Ordering::AcqRel, Ordering::Relaxed)
+                .is_ok()
+        };
+        let place = self.places.iter().position(take);
+        let Some(place) = place else {
+            panic!(
+                "a broadcast queue has at most {} readers at a time",
+                self.places.len()
+            );
+        };
+        self.roll.present.fetch_add(1, Ordering::Relaxed);
+        self.roll.used.fetch_max(place + 1, Ordering::Relaxed);
+        self.roll.changes.fetch_add(1, Ordering::Release);
+        place
+    }
+
+    /// The reader in `place` is gone; it gates no longer.
+    pub(super) fn remove(&self, place: usize) {
+        self.places[place].store(FREE, Ordering::Release);
+        self.roll.present.fetch_sub(1, Ordering::Release);
+    }
+
+    /// The reader in `place` has passed everything before `position`.
+    #[inline]
+    pub(super) fn advance(&self, place: usize, position: u64) {
+        self.places[place].store(position, Ordering::Release);
+    }
+
+    /// Whether no reader is left. None can come back.
+    #[inline]
+    pub(super) fn are_gone(&self) -> bool {
+        self.roll.present.load(Ordering::Relaxed) == 0
+    }
+
+    /// The position of the slowest reader, perhaps a moment old; nothing when none is left.
+    pub(super) fn slowest(&self) -> Option<u64> {
+        let mut before = self.roll.changes.load(Ordering::Acquire);
+        loop {
+            let used = self.roll.used.load(Ordering::Relaxed);
+            let places = self.places.iter().take(used);
+            let slowest = places.map(|place| place.load(Ordering::Acquire)).min();
+            let after = self.roll.changes.load(Ordering::Acquire);
+            if after == before {
+                return slowest.filter(|&position| position != FREE);
+            }
+            before = after;
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The root future of a thread: steps its stages until they rest, then waits.
+
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    task::{Poll, Waker},
+};
+
+use super::{
+    bell::Bell,
+    options::Wait,
+    running::{Shared, StageFault},
+};
+use crate::{
+    clock::{Clock, Nanos},
+    feed::panic_text,
+    flow::{Node, StageStats},
+    stage::{Cx, Stage, StageError, Work},
+};
+
+/// How many busy rounds in a row before a thread without a runtime looks at the stop flag again.
+const ROUNDS: u32 = 64;
+
+/// The stages of one thread, made.
+pub(crate) struct Root {
+    slots: Vec<Slot>,
+    faults: Vec<StageFault>,
+}
+
+struct Slot {
+    stats: StageStats,
+    stage: Option<Box<dyn Stage>>,
+}
+
+impl std::fmt::Debug for Root {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.running()).finish()
+    }
+}
+
+impl Root {
+    /// Makes the stages, on the thread that will step them.
+    pub(crate) fn new(nodes: Vec<Node>, clock: Clock) -> Self {
+        let make = |node: Node| Slot {
+            stats: node.stats,
+            stage: Some((node.make)(&clock)),
+        };
+        Self {
+            slots: nodes.into_iter().map(make).collect(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// Steps every stage once, in wiring order, and says what came of it: `Busy` if anything moved,
+    /// `Done` if every stage is.
+    pub(crate) fn round(&mut self, cx: &Cx<'_>) -> Work {
+        let mut sum = Work::Done;
+        for slot in &mut self.slots {
+            let Some(stage) = &mut slot.stage else {
+                continue;
+            };
+            let result = catch_unwind(AssertUnwindSafe(|| stage.work(cx)));
+            let work = match result {
+                Ok(Ok(work)) => work,
+                Ok(Err(error)) => slot.fail(&mut self.faults, error.to_string()),
+                Err(panic) => slot.fail(&mut self.faults, panic_text(&*panic)),
+            };
+            slot.stats.steps.add(1);
+            let work = if work == Work::Done {
+                // Its producers go with it: what reads them will see the end.
+                slot.stage = None;
+                Work::Busy
+            } else {
+                work
+            };
+            slot.stats.busy.add(u64::from(work == Work::Busy));
+            sum = louder(sum, work);
+        }
+        sum
+    }
+
+    /// The first fault that was not reported yet.
+    pub(crate) fn take_fault(&mut self) -> Option<StageError> {
+        let fault = self.faults.pop()?;
+        Some(StageError::Failed(fault.to_string()))
+    }
+
+    fn running(&self) -> impl Iterator<Item = &str> {
+        self.slots
+            .iter()
+            .filter(|s| s.stage.is_some())
+            .map(|s| s.stats.name.as_str())
+    }
+}
+
+impl Slot {
+    fn fail(&self, faults: &mut Vec<StageFault>, reason: String) -> Work {
+        tracing::error!(stage = %self.stats.name, reason, "the stage has failed");
+        faults.push(StageFault {
+            stage: self.stats.name.clone(),
+            reason,
+        });
+        Work::Done
+    }
+}
+
+const fn louder(a: Work, b: Work) -> Work {
+    match (a, b) {
+        (Work::Busy, _) | (_, Work::Busy) => Work::Busy,
+        (Work::Held, _) | (_, Work::Held) => Work::Held,
+        (Work::Idle, _) | (_, Work::Idle) => Work::Idle,
+        _ => Work::Done,
+    }
+}
+
+/// What a thread needs to live.
+pub(super) struct RootTask {
+    pub(super) clock: Clock,
+    pub(super) wait: Wait,
+    /// Other tasks run on this thread: let them after each busy round.
+    pub(super) yields: bool,
+    pub(super) bell: Bell,
+    pub(super) neighbours: Vec<Bell>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) thread: usize,
+}
+
+impl RootTask {
+    /// Steps `crew` until every stage is done.
+    pub(super) async fn life(self, crew: Vec<Node>) {
+        let mut root = Root::new(crew, self.clock.clone());
+        let mut busy_at = self.clock.mono();
+        poll_fn(|cx| self.poll(&mut root, &mut busy_at, cx.waker())).await;
+    }
+
+    fn poll(&self, root: &mut Root, busy_at: &mut Nanos, waker: &Waker) -> Poll<()> {
+        self.bell.disarm();
+        let mut is_armed = false;
+        let mut rounds = 0;
+        loop {
+            let now = self.clock.mono();
+            let work = root.round(&Cx {
+                now,
+                waker,
+                stop: self.shared.is_stopping(),
+            });
+            if !root.faults.is_empty() {
+                self.shared.report(&mut root.faults);
+            }
+            if work == Work::Busy || work == Work::Done {
+                self.neighbours.iter().for_each(Bell::ring);
+                self.shared.note(self.thread, root.running());
+            }
+            match work {
+                Work::Done => return Poll::Ready(()),
+                Work::Busy => {
+                    *busy_at = now;
+                    if std::mem::take(&mut is_armed) {
+                        self.bell.disarm();
+                    }
+                    rounds += 1;
+                    if self.yields || rounds >= ROUNDS {
+                        waker.wake_by_ref();
+                        return Poll::Pending;
+                    }
+                }
+                _ if self.spins(now, *busy_at) => {
+                    waker.wake_by_ref();
+                    return Poll::Pending;
+                }
+                // Whoever rings before this is seen by one more round, whoever rings after wakes.
+                _ if !is_armed => {
+                    self.bell.arm(waker);
+                    is_armed = true;
+                }
+                _ => return Poll::Pending,
+            }
+        }
+    }
+
+    fn spins(&self, now: Nanos, busy_at: Nanos) -> bool {
+        match self.wait {
+            Wait::Spin => true,
+            Wait::Adaptive(limit) => now - busy_at < limit,
+            Wait::Auto | Wait::Park => false,
+        }
+    }
+}

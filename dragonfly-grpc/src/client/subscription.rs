@@ -1,0 +1,170 @@
+//! A subscription: a state machine that connects, reads, and connects again.
+
+use std::{
+    error::Error,
+    fmt,
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use dragonfly_core::feed::Backoff;
+use futures_util::Stream as AsyncStream;
+use tokio::time::{Sleep, sleep};
+use tonic::{Code, Status, Streaming};
+
+use super::{
+    Client, Request,
+    view::{Opening, Stream, View, ViewError},
+};
+
+/// Why there is no connection.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Disconnect {
+    /// The server cannot be reached.
+    #[error("the server cannot be reached: {0}")]
+    Unreachable(String),
+    /// The server refused the subscription; asking again helps only if the server changes.
+    #[error("the server refused the subscription: {0}")]
+    Refused(String),
+    /// The server ended the stream in order, as it does when it stops.
+    #[error("the server ended the stream")]
+    Ended,
+    /// The connection was lost.
+    #[error("the connection was lost: {0}")]
+    Lost(String),
+    /// The server sent what cannot be right.
+    #[error("{0}")]
+    Malformed(#[from] ViewError),
+}
+
+/// What a subscription yields.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The server took the subscription; its current view follows.
+    Connected,
+    /// No view is current any more. It comes once for each loss; attempts go on for ever.
+    Disconnected(Disconnect),
+    /// The newest view.
+    View(View),
+}
+
+/// A stream of [`Event`]s that never ends; dropping it closes the connection.
+///
+/// It also is a `futures` stream. Reading is cancel-safe: [`next`](Self::next) may be dropped and
+/// called again without losing anything.
+pub struct Subscription<M> {
+    client: Client,
+    request: Request,
+    backoff: Backoff,
+    state: State<M>,
+    /// The loss has been reported and nothing has been received since.
+    down: bool,
+}
+
+enum State<M> {
+    Waiting(Pin<Box<Sleep>>),
+    Opening(Opening<M>),
+    Reading(Box<Streaming<M>>),
+}
+
+impl<M> fmt::Debug for Subscription<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Waiting(_) => "waiting",
+            State::Opening(_) => "opening",
+            State::Reading(_) => "reading",
+        };
+        write!(f, "Subscription({:?}, {state})", self.client)
+    }
+}
+
+impl<M: Stream> Subscription<M> {
+    pub(super) fn new(client: Client, request: Request) -> Self {
+        Self {
+            backoff: client.waits(),
+            state: State::Opening(M::open(client.channel(), &request)),
+            client,
+            request,
+            down: false,
+        }
+    }
+
+    /// Waits for the next event.
+    pub async fn next(&mut self) -> Event {
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        loop {
+            let lost = match &mut self.state {
+                State::Waiting(wait) => {
+                    ready!(wait.as_mut().poll(cx));
+                    let channel = self.client.channel();
+                    self.state = State::Opening(M::open(channel, &self.request));
+                    continue;
+                }
+                State::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
+                    Ok(messages) => {
+                        self.state = State::Reading(Box::new(messages));
+                        self.down = false;
+                        return Poll::Ready(Event::Connected);
+                    }
+                    Err(status) => refusal(&status),
+                },
+                State::Reading(messages) => {
+                    match ready!(Pin::new(messages.as_mut()).poll_next(cx)) {
+                        Some(Ok(message)) => match message.into_view() {
+                            Ok(view) => {
+                                // Data, not a handshake, says that the server is well.
+                                self.backoff.reset();
+                                return Poll::Ready(Event::View(view));
+                            }
+                            Err(error) => error.into(),
+                        },
+                        Some(Err(status)) => Disconnect::Lost(reason(&status)),
+                        None => Disconnect::Ended,
+                    }
+                }
+            };
+            let wait = self.backoff.next_wait().as_duration();
+            self.state = State::Waiting(Box::pin(sleep(wait)));
+            if !std::mem::replace(&mut self.down, true) {
+                return Poll::Ready(Event::Disconnected(lost));
+            }
+        }
+    }
+}
+
+impl<M: Stream> AsyncStream for Subscription<M> {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
+        self.poll_event(cx).map(Some)
+    }
+}
+
+/// Why a call could not be opened.
+fn refusal(status: &Status) -> Disconnect {
+    match status.code() {
+        Code::Unavailable | Code::Unknown | Code::Cancelled | Code::DeadlineExceeded => {
+            Disconnect::Unreachable(reason(status))
+        }
+        _ => Disconnect::Refused(reason(status)),
+    }
+}
+
+/// What the system said where it said something, otherwise what the server said.
+fn reason(status: &Status) -> String {
+    let mut innermost = status.source();
+    while let Some(source) = innermost.and_then(Error::source) {
+        innermost = Some(source);
+    }
+    match innermost {
+        Some(error) => error.to_string(),
+        None if status.message().is_empty() => status.code().to_string(),
+        None => status.message().to_owned(),
+    }
+}

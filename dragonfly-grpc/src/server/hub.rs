@@ -1,0 +1,49 @@
+//! What the connections of a server share.
+
+use std::sync::{Arc, Mutex};
+
+use dragonfly_core::market::{AggregatedBook, ConsolidatedBook};
+use tokio::sync::watch;
+
+use super::{
+    builder::Limits,
+    health::Readiness,
+    stats::Stats,
+    streams::{Streams, lock},
+};
+
+/// Both kinds of streams, with the limits and counters that hold for all of them.
+#[derive(Debug)]
+pub(super) struct Hub {
+    pub(super) books: Arc<Mutex<Streams<ConsolidatedBook>>>,
+    pub(super) liquidity: Arc<Mutex<Streams<AggregatedBook>>>,
+    pub(super) limits: Limits,
+    pub(super) stats: Stats,
+    pub(super) readiness: watch::Sender<Readiness>,
+}
+
+impl Hub {
+    pub(super) fn new(limits: Limits) -> Self {
+        let stats = Stats::default();
+        let outbound = limits.outbound_bytes;
+        Self {
+            books: Arc::new(Mutex::new(Streams::new(outbound, stats.clone()))),
+            liquidity: Arc::new(Mutex::new(Streams::new(outbound, stats.clone()))),
+            limits,
+            stats,
+            readiness: watch::Sender::new(Readiness::default()),
+        }
+    }
+
+    /// Cuts clients that took nothing for so many calls.
+    pub(super) fn sweep(&self, sweeps: u32) {
+        lock(&self.books).sweep(sweeps);
+        lock(&self.liquidity).sweep(sweeps);
+    }
+
+    /// Ends every subscription.
+    pub(super) fn close(&self) {
+        lock(&self.books).close();
+        lock(&self.liquidity).close();
+    }
+}

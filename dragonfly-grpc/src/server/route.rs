@@ -1,0 +1,237 @@
+//! From the path of a request to who answers it.
+
+use std::{
+    convert::Infallible,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::{Buf, Bytes};
+use dragonfly_core::market::{MAX_DEPTH, NameError, Symbol};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Body as HttpBody, Incoming},
+    header::{CONTENT_TYPE, HeaderValue},
+};
+use prost::Message;
+use tokio::{sync::Notify, time::timeout};
+use tonic::{Status, body::Body, codegen::Service};
+
+use super::{
+    body::{StreamBody, UnaryBody},
+    hub::Hub,
+    streams::{Streams, lock},
+    subscriber::Ask,
+    view::View,
+};
+use crate::{
+    encode::{Form, Schema, list_frame},
+    policy::Policy,
+    proto::v1,
+};
+
+/// Levels a side when the client does not say.
+const DEFAULT_DEPTH: usize = 10;
+
+/// Who answers: the streams here, health and reflection through their crates.
+#[derive(Clone)]
+pub(super) struct Routes {
+    others: tonic::service::Routes,
+}
+
+impl Routes {
+    pub(super) const fn new(others: tonic::service::Routes) -> Self {
+        Self { others }
+    }
+
+    /// Answers a request; `cut` ends the connection it came on.
+    pub(super) async fn answer(
+        mut self,
+        request: Request<Incoming>,
+        hub: Arc<Hub>,
+        cut: Arc<Notify>,
+    ) -> Result<Response<Body>, Infallible> {
+        let call = match request.uri().path() {
+            "/orderbook.OrderbookAggregator/BookSummary" => Call::BookSummary,
+            "/dragonfly.v1.MarketData/StreamBook" => Call::StreamBook,
+            "/dragonfly.v1.MarketData/StreamLiquidity" => Call::StreamLiquidity,
+            "/dragonfly.v1.MarketData/ListStreams" => Call::ListStreams,
+            _ => return self.others.call(request.map(Body::new)).await,
+        };
+        if !is_grpc(&request) {
+            let mut refusal = Response::new(Body::empty());
+            *refusal.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return Ok(refusal);
+        }
+        let answer = respond(call, request.into_body(), &hub, cut).await;
+        Ok(answer.unwrap_or_else(|status| {
+            hub.stats.refused.add(1);
+            status.into_http()
+        }))
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Call {
+    BookSummary,
+    StreamBook,
+    StreamLiquidity,
+    ListStreams,
+}
+
+fn is_grpc(request: &Request<Incoming>) -> bool {
+    let kind = request.headers().get(CONTENT_TYPE);
+    let is_grpc = kind.is_some_and(|k| k.as_bytes().starts_with(b"application/grpc"));
+    is_grpc && request.method() == Method::POST
+}
+
+async fn respond(
+    call: Call,
+    body: Incoming,
+    hub: &Hub,
+    cut: Arc<Notify>,
+) -> Result<Response<Body>, Status> {
+    let message = read_message(body, hub.limits.message_bytes, hub.limits.handshake).await?;
+    match call {
+        Call::BookSummary => {
+            let form = Form {
+                schema: Schema::Summary,
+                depth: DEFAULT_DEPTH,
+            };
+            let ask = Ask {
+                symbol: Symbol::EMPTY,
+                form,
+                policy: Policy::EveryUpdate,
+                cut,
+            };
+            open(&hub.books, ask)
+        }
+        Call::StreamBook => {
+            use v1::stream_book_request::Policy as Wire;
+            let request: v1::StreamBookRequest = decode(message)?;
+            let policy = match request.policy {
+                None | Some(Wire::EveryUpdate(_)) => Policy::EveryUpdate,
+                Some(Wire::Conflate(_)) => Policy::Conflate,
+                Some(Wire::AtMost(most)) => Policy::AtMost(most.per_second),
+            };
+            open(
+                &hub.books,
+                ask(&request.symbol, request.depth, policy, cut)?,
+            )
+        }
+        Call::StreamLiquidity => {
+            use v1::stream_liquidity_request::Policy as Wire;
+            let request: v1::StreamLiquidityRequest = decode(message)?;
+            let policy = match request.policy {
+                None | Some(Wire::EveryUpdate(_)) => Policy::EveryUpdate,
+                Some(Wire::Conflate(_)) => Policy::Conflate,
+                Some(Wire::AtMost(most)) => Policy::AtMost(most.per_second),
+            };
+            open(
+                &hub.liquidity,
+                ask(&request.symbol, request.depth, policy, cut)?,
+            )
+        }
+        Call::ListStreams => {
+            let _: v1::ListStreamsRequest = decode(message)?;
+            let frame = list_frame(|list| {
+                lock(&hub.books).describe(list);
+                lock(&hub.liquidity).describe(list);
+            });
+            Ok(grpc_response(UnaryBody::new(frame)))
+        }
+    }
+}
+
+/// Reads the one message of a request, `[flag, len32]` and so many bytes.
+async fn read_message(body: Incoming, limit: usize, wait: Duration) -> Result<Bytes, Status> {
+    let whole = timeout(wait, Limited::new(body, limit + 5).collect())
+        .await
+        .map_err(|_| Status::deadline_exceeded("the request took too long to arrive"))?
+        .map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                Status::resource_exhausted(format!("a request has at most {limit} bytes"))
+            } else {
+                Status::cancelled("the request broke off")
+            }
+        })?;
+    let mut frame = whole.to_bytes();
+    let malformed = || Status::invalid_argument("the request is not one gRPC message");
+    if frame.len() < 5 {
+        return Err(malformed());
+    }
+    let compressed = frame.get_u8() != 0;
+    let length = frame.get_u32();
+    if compressed {
+        return Err(Status::unimplemented(
+            "compressed requests are not supported",
+        ));
+    }
+    if usize::try_from(length) != Ok(frame.len()) {
+        return Err(malformed());
+    }
+    Ok(frame)
+}
+
+fn decode<M: Message + Default>(message: Bytes) -> Result<M, Status> {
+    M::decode(message)
+        .map_err(|error| Status::invalid_argument(format!("malformed request: {error}")))
+}
+
+/// Checks what a client asks for.
+fn ask(symbol: &str, depth: u32, policy: Policy, cut: Arc<Notify>) -> Result<Ask, Status> {
+    let symbol = Symbol::new(symbol.trim())
+        .map_err(|error: NameError| Status::invalid_argument(format!("symbol: {error}")))?;
+    let depth = match usize::try_from(depth) {
+        Ok(0) => DEFAULT_DEPTH,
+        Ok(depth) if depth <= MAX_DEPTH => depth,
+        _ => {
+            return Err(Status::invalid_argument(format!(
+                "depth {depth} is too large: 1 to {MAX_DEPTH}, or 0 for {DEFAULT_DEPTH}"
+            )));
+        }
+    };
+    if let Policy::AtMost(rate) = policy
+        && !(1..=Policy::MAX_PER_SECOND).contains(&rate)
+    {
+        return Err(Status::invalid_argument(format!(
+            "at_most.per_second {rate} is out of range: 1 to {}",
+            Policy::MAX_PER_SECOND
+        )));
+    }
+    let form = Form {
+        schema: Schema::V1,
+        depth,
+    };
+    Ok(Ask {
+        symbol,
+        form,
+        policy,
+        cut,
+    })
+}
+
+fn open<V: View>(streams: &Arc<Mutex<Streams<V>>>, ask: Ask) -> Result<Response<Body>, Status> {
+    let period = match ask.policy {
+        Policy::AtMost(rate) => Some(Duration::from_secs(1) / rate),
+        _ => None,
+    };
+    let place = lock(streams).subscribe(ask)?;
+    Ok(grpc_response(StreamBody::new(
+        streams.clone(),
+        place,
+        period,
+    )))
+}
+
+fn grpc_response<B>(body: B) -> Response<Body>
+where
+    B: HttpBody<Data = Bytes, Error = Infallible> + Send + 'static,
+{
+    let mut response = Response::new(Body::new(body));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
+}

@@ -1,0 +1,291 @@
+//! The streams of one kind of view and who reads them.
+//!
+//! A view is encoded at most once for each form in use, at the moment a subscriber first needs it.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    task::Waker,
+};
+
+use bytes::Bytes;
+use dragonfly_core::{
+    clock::{Clock, UtcNanos},
+    market::{Instrument, Symbol},
+};
+use tonic::Status;
+
+use super::{
+    stats::Stats,
+    subscriber::{Ask, Subscriber},
+    view::View,
+};
+use crate::encode::{Encoder, Form, StreamList};
+
+/// A stream: its newest view and that view's encodings.
+#[derive(Debug)]
+struct Stream<V> {
+    view: V,
+    ts_emit: UtcNanos,
+    /// It has ended; a new view revives it.
+    withdrawn: bool,
+    frames: Vec<(Form, Bytes)>,
+}
+
+impl<V: View> Stream<V> {
+    fn replace(&mut self, view: V, ts_emit: UtcNanos) {
+        self.view = view;
+        self.ts_emit = ts_emit;
+        self.frames.clear();
+    }
+
+    /// The newest view in `form`, shared.
+    fn frame(&mut self, form: Form, encoder: &mut Encoder, stats: &Stats) -> Bytes {
+        if let Some((_, frame)) = self.frames.iter().find(|(f, _)| *f == form) {
+            return frame.clone();
+        }
+        let frame = encoder.frame(&self.view, form, self.ts_emit);
+        stats.encoded.add(1);
+        self.frames.push((form, frame.clone()));
+        frame
+    }
+}
+
+/// What a subscriber finds when it asks for the next frame.
+#[derive(Debug)]
+pub(super) enum Taken {
+    Frame(Bytes),
+    /// Nothing yet; the waker is called when there is.
+    Nothing,
+    /// The server is closing and everything was delivered.
+    End,
+}
+
+/// All streams of one kind and their subscribers.
+///
+/// One lock guards it. Everything that takes the lock runs on the server's one thread, so it is
+/// never waited for.
+#[derive(Debug)]
+pub(super) struct Streams<V> {
+    streams: Vec<Stream<V>>,
+    /// A subscriber keeps its place; the places of those who left are used again.
+    subscribers: Vec<Option<Subscriber>>,
+    encoder: Encoder,
+    clock: Clock,
+    closed: bool,
+    outbound_bytes: usize,
+    stats: Stats,
+}
+
+impl<V: View> Streams<V> {
+    pub(super) fn new(outbound_bytes: usize, stats: Stats) -> Self {
+        Self {
+            streams: Vec::new(),
+            subscribers: Vec::new(),
+            encoder: Encoder::default(),
+            clock: Clock::monotonic(),
+            closed: false,
+            outbound_bytes,
+            stats,
+        }
+    }
+
+    /// Hands out new views, oldest first.
+    pub(super) fn publish(&mut self, views: &[V]) {
+        let ts_emit = self.clock.utc();
+        self.stats.published.add(views.len() as u64);
+        for view in views {
+            let index = self.stream_of(view, ts_emit);
+            self.deliver(index);
+        }
+    }
+
+    /// Shows every stream as ended.
+    pub(super) fn withdraw(&mut self) {
+        let ts_emit = self.clock.utc();
+        for index in 0..self.streams.len() {
+            let stream = &mut self.streams[index];
+            if !stream.withdrawn {
+                stream.replace(stream.view.withdrawn(), ts_emit);
+                stream.withdrawn = true;
+                self.deliver(index);
+            }
+        }
+    }
+
+    /// Ends every subscription once what waits for it has been taken, and takes no new ones.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+        for subscriber in self.subscribers.iter_mut().flatten() {
+            subscriber.wake();
+        }
+    }
+
+    /// Whether a stream rests on a live leg.
+    pub(super) fn is_live(&self) -> bool {
+        self.streams.iter().any(|s| s.view.legs().live() > 0)
+    }
+
+    /// Adds the streams to a list of them.
+    pub(super) fn describe(&self, list: &mut StreamList<'_>) {
+        for Stream { view, .. } in &self.streams {
+            list.add(view.symbol(), V::KIND, view.seq(), view.legs());
+        }
+    }
+
+    /// Stores the view with its stream and returns the stream's place.
+    fn stream_of(&mut self, view: &V, ts_emit: UtcNanos) -> usize {
+        let symbol = view.symbol();
+        if let Some(index) = self.find(&symbol) {
+            let stream = &mut self.streams[index];
+            stream.withdrawn = false;
+            stream.replace(view.clone(), ts_emit);
+            return index;
+        }
+        let index = self.streams.len();
+        self.streams.push(Stream {
+            view: view.clone(),
+            ts_emit,
+            withdrawn: false,
+            frames: Vec::new(),
+        });
+        for waiting in self.subscribers.iter_mut().flatten() {
+            let wanted = waiting.ask.symbol;
+            if waiting.stream.is_none() && (wanted.is_empty() || wanted == symbol) {
+                waiting.stream = Some(index);
+            }
+        }
+        index
+    }
+
+    fn find(&self, symbol: &Symbol) -> Option<usize> {
+        self.streams.iter().position(|s| s.view.symbol() == *symbol)
+    }
+
+    /// Hands the newest view of a stream to its subscribers.
+    fn deliver(&mut self, index: usize) {
+        let stream = &mut self.streams[index];
+        let live = stream.view.legs().live();
+        let readers = self.subscribers.iter_mut().flatten();
+        for subscriber in readers.filter(|s| s.stream == Some(index)) {
+            if !subscriber.wants_every_update() {
+                subscriber.note_update();
+            } else if subscriber.wants_image_of(live) {
+                let frame = stream.frame(subscriber.ask.form, &mut self.encoder, &self.stats);
+                subscriber.push(frame, self.outbound_bytes);
+            }
+            subscriber.wake();
+        }
+    }
+
+    /// Adds a subscriber, whose first message waits for it already, and returns its place.
+    pub(super) fn subscribe(&mut self, mut ask: Ask) -> Result<usize, Status> {
+        if self.closed {
+            return Err(Status::unavailable("the server is stopping"));
+        }
+        ask.symbol = self.resolve(ask.symbol)?;
+        let mut subscriber = Subscriber::new(ask, self.stats.clone());
+        subscriber.stream = if subscriber.ask.symbol.is_empty() {
+            (!self.streams.is_empty()).then_some(0)
+        } else {
+            self.find(&subscriber.ask.symbol)
+        };
+        let form = subscriber.ask.form;
+        match subscriber.stream.map(|index| &mut self.streams[index]) {
+            None => {
+                let view = V::empty(subscriber.ask.symbol);
+                let frame = self.encoder.frame(&view, form, self.clock.utc());
+                subscriber.wants_image_of(0);
+                subscriber.push(frame, self.outbound_bytes);
+            }
+            Some(stream) if subscriber.wants_every_update() => {
+                subscriber.wants_image_of(stream.view.legs().live());
+                let frame = stream.frame(form, &mut self.encoder, &self.stats);
+                subscriber.push(frame, self.outbound_bytes);
+            }
+            Some(_) => subscriber.note_update(),
+        }
+        Ok(self.place(subscriber))
+    }
+
+    fn place(&mut self, subscriber: Subscriber) -> usize {
+        match self.subscribers.iter().position(Option::is_none) {
+            Some(free) => {
+                self.subscribers[free] = Some(subscriber);
+                free
+            }
+            None => {
+                self.subscribers.push(Some(subscriber));
+                self.subscribers.len() - 1
+            }
+        }
+    }
+
+    /// The symbol as the streams spell it. Before the first stream any symbol may still appear.
+    fn resolve(&self, symbol: Symbol) -> Result<Symbol, Status> {
+        if symbol.is_empty() || self.find(&symbol).is_some() {
+            return Ok(symbol);
+        }
+        let unified = symbol.parse().map(|i: Instrument| i.symbol());
+        match unified {
+            Ok(unified) if self.streams.is_empty() || self.find(&unified).is_some() => Ok(unified),
+            _ if self.streams.is_empty() => Ok(symbol),
+            _ => Err(Status::not_found(format!(
+                "no stream of {:?}; this server has: {}",
+                symbol.as_str(),
+                self.symbols()
+            ))),
+        }
+    }
+
+    fn symbols(&self) -> String {
+        let symbols: Vec<String> = self
+            .streams
+            .iter()
+            .map(|s| s.view.symbol().to_string())
+            .collect();
+        symbols.join(", ")
+    }
+
+    /// The next frame for the subscriber at `place`.
+    pub(super) fn take(&mut self, place: usize, waker: &Waker) -> Taken {
+        let Some(Some(subscriber)) = self.subscribers.get_mut(place) else {
+            return Taken::End;
+        };
+        subscriber.unblock();
+        if let Some(frame) = subscriber.pop() {
+            return Taken::Frame(frame);
+        }
+        let stream = subscriber.stream.and_then(|s| self.streams.get_mut(s));
+        if let Some(stream) = stream
+            && let Some(skipped) = subscriber.take_pending()
+        {
+            let frame = stream.frame(subscriber.ask.form, &mut self.encoder, &self.stats);
+            return Taken::Frame(subscriber.stamped(frame, skipped));
+        }
+        if self.closed {
+            return Taken::End;
+        }
+        subscriber.park(waker);
+        Taken::Nothing
+    }
+
+    /// Forgets the subscriber at `place`.
+    pub(super) fn leave(&mut self, place: usize) {
+        if let Some(seat) = self.subscribers.get_mut(place) {
+            *seat = None;
+        }
+    }
+
+    /// Called at a steady pace: cuts clients that took nothing for `sweeps` calls.
+    pub(super) fn sweep(&mut self, sweeps: u32) {
+        for subscriber in self.subscribers.iter_mut().flatten() {
+            subscriber.sweep(sweeps);
+        }
+    }
+}
+
+/// Locks what only one thread uses. A panic elsewhere leaves whole images behind, so a poisoned
+/// lock is as good as any.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
