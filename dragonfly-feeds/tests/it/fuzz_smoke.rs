@@ -3,7 +3,10 @@
 //! `DRAGONFLY_FUZZ_ROUNDS` says how many mutations are tried in all (20 000 unless told otherwise); the
 //! same number gives the same mutations.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
 
 use dragonfly_core::{
     feed::Decoded,
@@ -12,7 +15,7 @@ use dragonfly_core::{
 use dragonfly_feeds::venue::{self, Spec, Subscription};
 use proptest::prelude::*;
 
-use super::fixtures;
+use super::{capture::received, fixtures};
 
 /// Deterministic choices (`SplitMix64`).
 struct Dice(u64);
@@ -75,25 +78,56 @@ fn decode(spec: &Spec, bytes: &[u8]) {
     let _: dragonfly_core::feed::Ack = subscriber.acknowledge(bytes);
 }
 
+/// The messages mutations start from.
+fn corpus(spec: &Spec) -> Vec<String> {
+    let fixture = fixtures::of(&spec.id.replace('-', "_"));
+    let recorded = fixture.recordings.iter().flat_map(|r| &r.lines);
+    let recorded = recorded.map(|l| &l.msg).filter(|m| m.len() < 8_000);
+    let samples = fixture.samples.iter().chain(&fixture.others);
+    let samples = samples.map(|m| (*m).to_owned());
+    samples
+        .chain(recorded.step_by(11).take(150).cloned())
+        .collect()
+}
+
+#[test]
+#[ignore = "writes fuzz/corpus; run by fuzz/seed.sh"]
+fn write_fuzz_corpus() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+    let write = |target: &str, messages: Vec<String>| {
+        let folder = root.join(target);
+        std::fs::create_dir_all(&folder).unwrap();
+        for (i, message) in messages.iter().enumerate() {
+            std::fs::write(folder.join(format!("seed-{i:03}")), message).unwrap();
+        }
+        assert!(!messages.is_empty());
+    };
+    for spec in venue::all() {
+        write(&spec.id.replace('-', "_"), corpus(spec));
+    }
+    let diffs = received("binance/20211012_ws_4pairs").into_iter();
+    let diffs = diffs.map(|line| line.msg).filter(|m| m.len() < 8_000);
+    write("binance_diffs", diffs.step_by(5).collect());
+    let numbers = [
+        "0",
+        "65140.40",
+        "0.00002921",
+        "1e-05",
+        "-12.5",
+        "99999999999999999999",
+    ];
+    write("decimal", numbers.map(str::to_owned).into());
+}
+
 #[test]
 fn fuzz_smoke() {
     let rounds = std::env::var("DRAGONFLY_FUZZ_ROUNDS").ok();
     let rounds = rounds.map_or(20_000, |n| n.parse::<usize>().unwrap());
     for spec in venue::all() {
-        let module = spec.id.replace('-', "_");
-        let fixture = fixtures::of(&module);
-        let recorded = fixture.recordings.iter().flat_map(|r| &r.lines);
-        let recorded = recorded
-            .map(|l| l.msg.as_bytes())
-            .filter(|m| m.len() < 8_000);
-        let samples = fixture.samples.iter().chain(&fixture.others);
-        let corpus: Vec<&[u8]> = samples
-            .map(|m| m.as_bytes())
-            .chain(recorded.step_by(11).take(150))
-            .collect();
+        let corpus = corpus(spec);
         let mut dice = Dice(7);
         for _ in 0..rounds / venue::all().len() {
-            let [seed, other] = [0, 0].map(|_| corpus[dice.below(corpus.len())]);
+            let [seed, other] = [0, 0].map(|_| corpus[dice.below(corpus.len())].as_bytes());
             let bytes = mutate(seed, other, &mut dice);
             let tried = catch_unwind(AssertUnwindSafe(|| decode(spec, &bytes)));
             assert!(
