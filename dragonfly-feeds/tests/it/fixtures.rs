@@ -149,7 +149,7 @@ fn bitstamp() -> Fixture {
             ),
             (
                 r#"{"data":{"bids":[],"asks":[]},"channel":"order_book_btcusd","event":"data"}"#,
-                "an image without microtimestamp",
+                "a book without microtimestamp",
             ),
         ],
         names: vec![

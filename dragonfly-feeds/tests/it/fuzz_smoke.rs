@@ -9,13 +9,13 @@ use std::{
 };
 
 use dragonfly_core::{
-    feed::Decoded,
-    market::{BookUpdate, Price, Qty},
+    feed::{Decoded, Verdict},
+    market::{BookUpdate, Cause, Price, Qty},
 };
 use dragonfly_feeds::venue::{self, Spec, Subscription};
 use proptest::prelude::*;
 
-use super::{capture::received, fixtures};
+use super::{capture::received, fixtures, replay::of_recording};
 
 /// Deterministic choices (`SplitMix64`).
 struct Dice(u64);
@@ -105,9 +105,14 @@ fn write_fuzz_corpus() {
     for spec in venue::all() {
         write(&spec.id.replace('-', "_"), corpus(spec));
     }
-    let diffs = received("binance/20211012_ws_4pairs").into_iter();
-    let diffs = diffs.map(|line| line.msg).filter(|m| m.len() < 8_000);
-    write("binance_diffs", diffs.step_by(5).collect());
+    for (target, capture) in [
+        ("binance_diffs", "binance/20211012_ws_4pairs"),
+        ("bitstamp_diffs", "bitstamp/20220105_ws_10pairs"),
+    ] {
+        let messages = received(capture).into_iter().map(|line| line.msg);
+        let small = messages.filter(|m| m.len() < 8_000);
+        write(target, small.step_by(5).collect());
+    }
     let numbers = [
         "0",
         "65140.40",
@@ -137,6 +142,29 @@ fn fuzz_smoke() {
                 String::from_utf8_lossy(&bytes)
             );
         }
+    }
+}
+
+/// Whole streams with some of their messages broken: the books behind the decoders hold out as well.
+#[test]
+fn broken_streams_never_panic() {
+    for spec in venue::all() {
+        let fixture = fixtures::of(&spec.id.replace('-', "_"));
+        let recording = &fixture.recordings[0];
+        let mut dice = Dice(11);
+        let mut replay = of_recording(spec, &recording.url);
+        let lines = &recording.lines[..recording.lines.len().min(1_500)];
+        for line in lines.iter().filter(|l| l.msg.len() < 100_000) {
+            let other = lines[dice.below(lines.len())].msg.as_bytes();
+            if dice.below(8) == 0 {
+                replay.bytes(&mut mutate(line.msg.as_bytes(), other, &mut dice));
+            } else {
+                replay.message(&line.msg);
+            }
+        }
+        let panicked = |v: &Verdict| *v == Verdict::Close(Cause::Panicked);
+        assert!(!replay.verdicts.iter().any(panicked), "{}", spec.id);
+        assert!(!replay.errors.is_empty(), "{}: nothing was broken", spec.id);
     }
 }
 
