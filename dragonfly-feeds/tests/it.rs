@@ -1,5 +1,7 @@
 //! Integration tests: every venue over its captures, and the decorators.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod it {
     pub(crate) mod bench_decode;
     pub(crate) mod books;

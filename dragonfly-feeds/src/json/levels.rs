@@ -124,6 +124,32 @@ impl Cursor<'_> {
 
     #[inline]
     fn pair(&mut self) -> Parse<(Level, Decimals)> {
+        match self.plain_pair() {
+            Some(pair) => Ok(pair),
+            None => self.any_pair(),
+        }
+    }
+
+    /// `["price","qty"]` with plain numbers and without white space, which is what venues send.
+    #[inline]
+    fn plain_pair(&mut self) -> Option<(Level, Decimals)> {
+        let rest = self.message.get(self.at..)?.strip_prefix(b"[\"")?;
+        let (price, price_decimals, len) = Price::parse_prefix(rest)?;
+        let rest = rest.get(len..)?.strip_prefix(b"\",\"")?;
+        let (qty, qty_decimals, qty_len) = Qty::parse_prefix(rest)?;
+        if price.is_zero() || !rest.get(qty_len..)?.starts_with(b"\"]") {
+            return None;
+        }
+        self.at += len + qty_len + br#"["",""]"#.len();
+        let decimals = Decimals {
+            price: price_decimals,
+            qty: qty_decimals,
+        };
+        Some((Level::new(price, qty), decimals))
+    }
+
+    /// The same in any other way of writing, and the faults.
+    fn any_pair(&mut self) -> Parse<(Level, Decimals)> {
         self.expect(b'[', "a level is no array")?;
         let (price, price_decimals) = self.price()?;
         self.expect(b',', "a level without quantity")?;

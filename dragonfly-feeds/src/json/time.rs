@@ -35,8 +35,10 @@ pub fn rfc3339(text: &[u8]) -> Option<UtcNanos> {
 
 #[inline]
 fn number(digits: &[u8]) -> Option<i64> {
-    let digit =
-        |n: Option<i64>, b: &u8| b.is_ascii_digit().then_some(n? * 10 + i64::from(b - b'0'));
+    let digit = |n: Option<i64>, b: &u8| {
+        let digit = i64::from(b.wrapping_sub(b'0'));
+        n.filter(|_| digit <= 9).map(|n| n * 10 + digit)
+    };
     digits.iter().fold(Some(0), digit)
 }
 
@@ -111,6 +113,7 @@ mod tests {
             ("2023-13-06T17:35:55Z", None),
             ("2023-10-06T17:35:55", None),
             ("2023-10-06T17:35:55.Z", None),
+            ("2026-08-09T21:06:1 .7Z", None),
             ("2023-10-06", None),
             ("", None),
         ] {

@@ -1,7 +1,8 @@
 //! Bitstamp: `order_book_<pair>`, a whole image of the best 100 levels with every message.
 //!
 //! The levels come before the keys that say which channel they are of, so they are read on the
-//! assumption that they are wanted; what turns out to be of another channel is nobody's.
+//! assumption that they are wanted; what turns out to be of another channel is nobody's. Recordings
+//! of the channel of changes, `diff_order_book_<pair>`, are read by [`Diffs`].
 
 use std::collections::VecDeque;
 
@@ -12,13 +13,16 @@ use dragonfly_core::{
 };
 
 use super::{
-    Spec,
+    Diffs, Spec, Subscription,
     grammar::{Apply, Grammar, Json, is_other, lacks, symbol, unified, words},
 };
 use crate::json::{Cursor, Parse, quoted, scalars, whole_number};
 
 /// What the name of a book channel begins with.
 const CHANNEL: &str = "order_book_";
+
+/// What the name of a channel of changes begins with.
+const DIFF_CHANNEL: &str = "diff_order_book_";
 
 pub(super) static SPEC: Spec = Spec {
     id: "bitstamp",
@@ -58,9 +62,25 @@ pub(super) static SPEC: Spec = Spec {
             unanswered: VecDeque::new(),
         })
     },
-    decoder: |_| Box::new(Json(Books)),
-    diffs: None,
+    decoder: |_| Box::new(Json(Books { diffs: false })),
+    diffs: Some(Diffs {
+        // The changes are not numbered: that one is missing cannot be seen.
+        rules: || BookRules {
+            sequence: SequenceRule::Increasing,
+            ..BookRules::default()
+        },
+        decoder: |_: &Subscription| Box::new(Json(Books { diffs: true })),
+        snapshot: framed_snapshot,
+    }),
 };
+
+/// Gives the answer to `GET /api/v2/order_book/<pair>` the frame of a message, which names the pair.
+fn framed_snapshot(url: &str, body: &str) -> Option<String> {
+    let (_, rest) = url.split_once("/order_book/")?;
+    let pair = rest.split(['/', '?']).next().filter(|pair| !pair.is_empty())?;
+    let channel = quoted(&format!("{CHANNEL}{pair}"));
+    Some(format!(r#"{{"data":{body},"channel":{channel},"event":"data"}}"#))
+}
 
 fn unify(native: &str) -> Symbol {
     let instrument = match native.strip_suffix("-perp") {
@@ -127,7 +147,10 @@ impl Subscriber for Channels {
 }
 
 #[derive(Debug)]
-struct Books;
+struct Books {
+    /// Reads the channel of changes and its snapshots instead of images.
+    diffs: bool,
+}
 
 /// What a message has been found to hold.
 #[derive(Default)]
@@ -140,11 +163,19 @@ struct Found<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// The pair, if this is an image of its book.
+    /// Of which pair this is a book, and what of it.
     #[inline]
-    fn pair(&self) -> Option<&'a [u8]> {
-        let pair = self.channel?.strip_prefix(CHANNEL.as_bytes());
-        pair.filter(|_| self.event == Some(b"data"))
+    fn pair(&self, diffs: bool) -> Option<(&'a [u8], UpdateKind)> {
+        let channel = self.channel.filter(|_| self.event == Some(b"data"))?;
+        match channel.strip_prefix(CHANNEL.as_bytes()) {
+            Some(pair) if diffs => Some((pair, UpdateKind::Snapshot)),
+            Some(pair) => Some((pair, UpdateKind::Image)),
+            None if diffs => {
+                let pair = channel.strip_prefix(DIFF_CHANNEL.as_bytes());
+                pair.map(|pair| (pair, UpdateKind::Delta))
+            }
+            None => None,
+        }
     }
 }
 
@@ -161,23 +192,24 @@ impl Grammar for Books {
             return Ok(Decoded::OTHER);
         }
         let mut found = Found::default();
-        if let Err(fault) = read(&mut c, Some(update), &mut found) {
+        let wanted = if self.diffs { usize::MAX } else { update.wanted };
+        if let Err(fault) = read(&mut c, Some((update, wanted)), &mut found) {
             // The levels may be of a channel whose levels look otherwise.
             let mut only_names = Found::default();
             read(&mut Cursor::new(message), None, &mut only_names)?;
-            return match only_names.pair() {
+            return match only_names.pair(self.diffs) {
                 Some(_) => Err(fault),
                 None => Ok(Decoded::OTHER),
             };
         }
-        let Some(pair) = found.pair() else {
+        let Some((pair, kind)) = found.pair(self.diffs) else {
             return Ok(Decoded::OTHER);
         };
         let micros = found.micros.and_then(whole_number);
         let (Some(micros), true, true) = (micros, found.bids, found.asks) else {
-            return Err(lacks("an image without microtimestamp, bids or asks", &c));
+            return Err(lacks("a book without microtimestamp, bids or asks", &c));
         };
-        update.kind = UpdateKind::Image;
+        update.kind = kind;
         update.symbol = symbol(pair, &c)?;
         (update.first, update.last) = (micros, micros);
         update.ts_venue = Some(UtcNanos::from_micros(micros));
@@ -189,10 +221,10 @@ impl Grammar for Books {
 #[inline]
 fn read<'a>(
     c: &mut Cursor<'a>,
-    mut update: Option<&mut BookUpdate>,
+    mut into: Option<(&mut BookUpdate, usize)>,
     found: &mut Found<'a>,
 ) -> Parse<()> {
-    c.object(|key, c| match (key, &mut update) {
+    c.object(|key, c| match (key, &mut into) {
         (b"channel", _) => {
             found.channel = c.text_if_any()?;
             Ok(())
@@ -201,7 +233,9 @@ fn read<'a>(
             found.event = c.text_if_any()?;
             Ok(())
         }
-        (b"data", Some(update)) if c.is_object() => c.object(|key, c| data(key, c, update, found)),
+        (b"data", Some((update, wanted))) if c.is_object() => {
+            c.object(|key, c| data(key, c, update, *wanted, found))
+        }
         _ => c.skip(),
     })?;
     c.end()
@@ -212,9 +246,9 @@ fn data<'a>(
     key: &[u8],
     c: &mut Cursor<'a>,
     update: &mut BookUpdate,
+    wanted: usize,
     found: &mut Found<'a>,
 ) -> Parse<()> {
-    let wanted = update.wanted;
     match key {
         b"microtimestamp" => found.micros = c.text_if_any()?,
         b"bids" if c.is_array() => {

@@ -140,7 +140,10 @@ fn rewritten(fixture: &Fixture) {
 
 fn truncated(fixture: &Fixture) {
     for message in messages(fixture).iter().step_by(3) {
-        for end in (0..message.len()).filter(|end| message.is_char_boundary(*end)) {
+        // Of a long message every end would take long, and looks like the one before.
+        let step = message.len() / 800 + 1;
+        let ends = (0..message.len()).step_by(step);
+        for end in ends.chain(message.len() - 20..message.len()) {
             let (decoded, updates) = decode(fixture.spec, &message[..end]);
             assert_eq!(updates, [""; 0], "{}", &message[..end]);
             assert!(decoded.is_err(), "{}", &message[..end]);

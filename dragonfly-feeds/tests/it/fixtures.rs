@@ -149,7 +149,7 @@ fn bitstamp() -> Fixture {
             ),
             (
                 r#"{"data":{"bids":[],"asks":[]},"channel":"order_book_btcusd","event":"data"}"#,
-                "an image without microtimestamp",
+                "a book without microtimestamp",
             ),
         ],
         names: vec![
@@ -330,6 +330,25 @@ fn coinbase() -> Fixture {
     }
 }
 
+const KRAKEN_BAD: [(&str, &str); 4] = [
+    (
+        r#"{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[],"asks":[]}]}"#,
+        "an update without checksum",
+    ),
+    (
+        r#"{"channel":"book","type":"update","data":[]}"#,
+        "a book message without a book",
+    ),
+    (
+        r#"{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[{"price":1}],"asks":[],"checksum":1}]}"#,
+        "a level without price or quantity",
+    ),
+    (
+        r#"{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[],"asks":[],"checksum":4294967296}]}"#,
+        "a checksum above 32 bits",
+    ),
+];
+
 fn kraken() -> Fixture {
     const URL: &str = "wss://ws.kraken.com/v2";
     let name = "kraken/20210405_ws_book1000_10pairs";
@@ -352,24 +371,7 @@ fn kraken() -> Fixture {
             r#"{"method":"pong","req_id":101,"time_in":"x","time_out":"y"}"#,
             r#"[320,{"b":[]},"book-1000","XBT/USD"]"#,
         ],
-        bad: vec![
-            (
-                r#"{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[],"asks":[]}]}"#,
-                "an update without checksum",
-            ),
-            (
-                r#"{"channel":"book","type":"update","data":[]}"#,
-                "a book message without a book",
-            ),
-            (
-                r#"{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[{"price":1}],"asks":[],"checksum":1}]}"#,
-                "a level without price or quantity",
-            ),
-            (
-                r#"{"channel":"book","type":"update","data":[{"symbol":"BTC/USD","bids":[],"asks":[],"checksum":4294967296}]}"#,
-                "a checksum above 32 bits",
-            ),
-        ],
+        bad: KRAKEN_BAD.to_vec(),
         names: vec![
             ("ETH-BTC", "ETH/BTC", URL),
             ("DOGE-USD", "DOGE/USD", URL),

@@ -5,8 +5,8 @@
 pub(crate) enum Json {
     Raw(String),
     Text(String),
-    Array(Vec<Json>),
-    Object(Vec<(String, Json)>),
+    Array(Vec<Self>),
+    Object(Vec<(String, Self)>),
 }
 
 impl Json {
@@ -51,7 +51,7 @@ impl Json {
     /// Writes it with `space` wherever white space may stand, and texts as `text` has them.
     pub(crate) fn write(&self, space: &str, text: &dyn Fn(&str) -> String) -> String {
         let sep = format!("{space},{space}");
-        let inner = match self {
+        match self {
             Self::Raw(raw) => raw.clone(),
             Self::Text(t) => text(t),
             Self::Array(items) => {
@@ -65,8 +65,7 @@ impl Json {
                 let fields = fields.iter().map(field).collect::<Vec<_>>();
                 format!("{{{space}{}{space}}}", fields.join(&sep))
             }
-        };
-        inner
+        }
     }
 }
 

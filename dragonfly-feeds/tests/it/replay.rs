@@ -89,11 +89,14 @@ impl<L: Listener<Event = BookEvent>> Replay<L> {
     }
 
     pub(crate) fn message(&mut self, text: &str) {
-        let mut bytes = text.as_bytes().to_vec();
+        self.bytes(&mut text.as_bytes().to_vec());
+    }
+
+    pub(crate) fn bytes(&mut self, bytes: &mut [u8]) {
         let events = &mut self.events;
         match self
             .feed
-            .on_message(&mut bytes, self.now, &mut |e| events.push(e))
+            .on_message(bytes, self.now, &mut |e| events.push(e))
         {
             Ok(verdict) => self.verdicts.push(verdict),
             Err(error) => self.errors.push(error),

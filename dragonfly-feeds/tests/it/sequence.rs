@@ -2,7 +2,7 @@
 
 use dragonfly_core::{
     feed::Verdict,
-    market::{BookState, Cause},
+    market::{BookState, Cause, Level},
 };
 use dragonfly_feeds::venue;
 
@@ -176,37 +176,56 @@ fn raw_images_belong_to_the_only_instrument() {
     assert_eq!(two.errors.len(), 1, "nobody knows whose image it is");
 }
 
-/// The channel of changes with its snapshot by request, as recorded.
+/// The channels of changes with their snapshots by request, as recorded.
 #[test]
-fn binance_recorded_changes_give_their_books() {
-    let spec = venue::find("binance").unwrap();
-    let diffs = spec.diffs.unwrap();
-    let name = "binance/20211012_ws_4pairs";
-    let decoder = (diffs.decoder)(&venue::Subscription::default());
-    let mut replay = discovering(spec, "", decoder, (diffs.rules)());
-    for mut line in received(name) {
-        if line.url.starts_with("http") {
-            line.msg = (diffs.snapshot)(&line.url, &line.msg).unwrap();
+fn recorded_changes_give_their_books() {
+    for (id, name) in [
+        ("binance", "binance/20211012_ws_4pairs"),
+        ("bitstamp", "bitstamp/20220105_ws_10pairs"),
+    ] {
+        let spec = venue::find(id).unwrap();
+        let diffs = spec.diffs.unwrap();
+        let decoder = (diffs.decoder)(&venue::Subscription::default());
+        let mut replay = discovering(spec, "", decoder, (diffs.rules)());
+        for mut line in received(name) {
+            if line.url.starts_with("http") {
+                line.msg = (diffs.snapshot)(&line.url, &line.msg).unwrap();
+            }
+            replay.lines(&[line]);
         }
-        replay.lines(&[line]);
-    }
-    assert_eq!(replay.errors, []);
-    for (native, expected) in final_books(name) {
-        let books = replay.feed.listener().books();
-        let book = books.iter().find(|b| b.native_symbol == *native).unwrap();
+        assert_eq!(replay.errors, []);
         assert_eq!(
-            (book.sync.state(), book.sync.stats().gaps),
-            (BookState::Live, 0)
+            (diffs.snapshot)("https://example.com/api/v3/time?x=1", "{}"),
+            None
         );
-        let counts = (book.sync.book().bids().len(), book.sync.book().asks().len());
-        let count = |side: &str| expected[side].as_u64().unwrap() as usize;
-        assert_eq!(
-            counts,
-            (count("bid_levels"), count("ask_levels")),
-            "{native}"
-        );
-        let bid = book.sync.book().bids().next().unwrap().price;
-        assert_eq!(bid, expected["bid"][0].as_str().unwrap().parse().unwrap());
+        for (native, expected) in final_books(name) {
+            let books = replay.feed.listener().books();
+            let sync = &books
+                .iter()
+                .find(|b| b.native_symbol == *native)
+                .unwrap()
+                .sync;
+            assert_eq!(
+                (sync.state(), sync.stats().gaps),
+                (BookState::Live, 0),
+                "{native}"
+            );
+            let counts = (sync.book().bids().len(), sync.book().asks().len());
+            let count = |side: &str| expected[side].as_u64().unwrap() as usize;
+            assert_eq!(
+                counts,
+                (count("bid_levels"), count("ask_levels")),
+                "{native}"
+            );
+            for (side, level) in [
+                ("bid", sync.book().bids().next()),
+                ("ask", sync.book().asks().next()),
+            ] {
+                let [price, qty] = [0, 1].map(|i| expected[side][i].as_str().unwrap());
+                let expected = Level::new(price.parse().unwrap(), qty.parse().unwrap());
+                assert_eq!(level, Some(&expected), "{native} {side}");
+            }
+        }
     }
 }
 

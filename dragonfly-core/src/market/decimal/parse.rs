@@ -44,7 +44,7 @@ pub(super) fn parse(text: &[u8]) -> Result<Parsed, NumberError> {
 #[inline]
 pub(super) fn parse_prefix(text: &[u8]) -> Option<(Parsed, usize)> {
     let (mut mantissa, mut end) = digits(text, 0);
-    if end == 8 {
+    if end == 8 && is_digit(text.get(8)) {
         let (more, count) = digits(text, end);
         mantissa = mantissa * POW10[count] + more;
         end += count;
@@ -61,7 +61,7 @@ pub(super) fn parse_prefix(text: &[u8]) -> Option<(Parsed, usize)> {
             return None;
         }
         mantissa = mantissa * POW10[count] + fraction;
-        if count == 8 {
+        if count == 8 && is_digit(text.get(whole + 9)) {
             let (more, count) = digits(text, whole + 9);
             decimals += count;
             if whole + decimals > 19 {
@@ -79,6 +79,11 @@ pub(super) fn parse_prefix(text: &[u8]) -> Option<(Parsed, usize)> {
         decimals: decimals as u8,
     };
     Some((parsed, end))
+}
+
+#[inline]
+fn is_digit(byte: Option<&u8>) -> bool {
+    byte.is_some_and(u8::is_ascii_digit)
 }
 
 /// The value of the digits that `text` has from `at` on, and how many they are; at most eight.
