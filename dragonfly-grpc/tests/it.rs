@@ -10,6 +10,7 @@ mod it {
     mod bench;
     mod client;
     mod flow;
+    mod hostile;
     mod legacy;
     mod lifecycle;
     mod market_data;

@@ -15,7 +15,7 @@ use dragonfly_grpc::{
 
 use super::bench::{deep, run, soon};
 
-/// Emits `deep(1)`, then another view each time its thread is woken, until told to stop.
+/// Emits views as fast as the queue takes them, until told to stop.
 struct Views(u64);
 
 struct Emitting(u64, Box<dyn Producer<Item = ConsolidatedBook>>);

@@ -144,6 +144,29 @@ fn a_reader_that_leaves_is_no_error() {
 }
 
 #[test]
+fn a_line_of_json_says_that_the_book_before_is_no_longer_true() {
+    run(async {
+        let mut bench = Bench::new();
+        bench.publish(&[deep(1)]);
+        let args = ["--format", "json", "--server", &bench.uri()];
+        let mut child = program(&args).spawn().unwrap();
+        let (_, out) = line(BufReader::new(child.stdout.take().unwrap())).await;
+        bench.close().await;
+        let (withdrawn, out) = line(out).await;
+        assert!(withdrawn.contains("\"live_legs\":0"), "{withdrawn}");
+        let (lost, _out) = line(out).await;
+        child.kill().unwrap();
+        finish(child).await;
+        let lost: serde_json::Value = serde_json::from_str(&lost).unwrap();
+        assert_eq!(lost["disconnected"], "the server ended the stream");
+        assert_eq!(
+            (&lost["bids"], &lost["live_legs"]),
+            (&serde_json::json!([]), &0.into())
+        );
+    });
+}
+
+#[test]
 fn a_server_that_goes_away_is_named_once_and_found_again() {
     run(async {
         let mut bench = Bench::new();
