@@ -1,5 +1,7 @@
 //! Requests no library would send.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use dragonfly_grpc::proto::v1::StreamBookRequest;
 use http_body_util::{BodyExt, Full};
@@ -7,7 +9,7 @@ use hyper::{Request, Response, body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 use super::bench::{Bench, deep, run, soon};
@@ -112,5 +114,70 @@ fn a_dropped_server_leaves_no_connection_behind() {
         drop(bench);
         assert!(soon(stream.message()).await.is_err());
         assert_eq!((stats.connections(), stats.subscribers()), (0, 0));
+    });
+}
+
+/// An HTTP/2 frame.
+fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
+}
+
+/// What a client sends that subscribes to twenty levels and opens its windows as wide as they go.
+fn subscription_without_flow_control() -> Vec<u8> {
+    let path = [
+        &[0x04, u8::try_from(STREAM_BOOK.len()).unwrap()],
+        STREAM_BOOK.as_bytes(),
+    ]
+    .concat();
+    let headers = [
+        // POST, http, :path, :authority, content-type: literals that no table remembers.
+        &[0x83, 0x86][..],
+        &path,
+        b"\x01\x01x",
+        b"\x0f\x10\x10application/grpc",
+    ]
+    .concat();
+    [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        frame(4, 0, 0, b"\0\x04\x7f\xff\xff\xff"),
+        frame(8, 0, 0, b"\x7f\xff\0\0"),
+        frame(1, 4, 1, &headers),
+        frame(0, 1, 1, b"\0\0\0\0\x02\x10\x14"),
+    ]
+    .concat()
+}
+
+#[test]
+fn a_client_with_endless_windows_that_stops_reading_is_bounded_and_cut() {
+    run(async {
+        let mut bench = Bench::new();
+        bench.publish(&[deep(1)]);
+        let socket = TcpSocket::new_v4().unwrap();
+        // What the client's own kernel takes is not the server's memory.
+        socket.set_recv_buffer_size(64 * 1024).unwrap();
+        let mut socket = socket.connect(bench.server.local_addr()).await.unwrap();
+        socket
+            .write_all(&subscription_without_flow_control())
+            .await
+            .unwrap();
+        let stats = bench.server.stats();
+        soon(async {
+            while stats.sent() == 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        for seq in 2..2_000 {
+            bench.publish(&[deep(seq)]);
+            tokio::task::yield_now().await;
+            assert!(stats.queued_bytes() < 260 * 1024);
+        }
+        let taken = stats.sent() * 1_400;
+        assert!(taken < 1024 * 1024, "the kernel keeps {taken} bytes for it");
+        assert!(stats.skipped() > 1_000);
+        tokio::time::pause();
+        tokio::time::sleep(Duration::from_secs(17)).await;
+        assert_eq!((stats.connections(), stats.queued_bytes()), (0, 0));
     });
 }
