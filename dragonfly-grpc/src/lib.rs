@@ -10,6 +10,9 @@ pub mod client;
 mod encode;
 mod host;
 mod policy;
+#[cfg(feature = "bins")]
+#[doc(hidden)]
+pub mod program;
 pub mod proto;
 mod server;
 

@@ -1,1 +1,50 @@
 //! Recorded venues behind real WebSocket and TLS on loopback.
+//!
+//! A [`Sim`] speaks each venue's own dialect: it acknowledges or refuses subscriptions in the
+//! venue's words, then plays what was recorded of the subscribed channels and instruments, at the
+//! recorded pace or any other, from the first snapshot on. At the end of the recording it closes
+//! the connection; a client that connects again gets the recording from its start, so that every
+//! loop is a clean reconnect. Clients cannot tell it from a venue except by its certificate, whose
+//! authority [`Sim::ca_pem`] hands out.
+//!
+//! ```no_run
+//! use dragonfly_sim::{Pace, Recorded, Recording, Sim};
+//!
+//! # fn main() -> Result<(), dragonfly_sim::SimError> {
+//! let sim = Sim::builder()
+//!     .venue(Recorded::new("bybit", Recording::demo_bybit()?))
+//!     .venue(Recorded::new("coinbase_advanced", Recording::demo_coinbase()?).pace(Pace::Speed(2.0)))
+//!     .start()?;
+//! println!("connect to {:?}, trust {}", sim.endpoint("bybit"), sim.ca_pem());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What is real and what is derived
+//!
+//! | Venue | Played as recorded | Derived from the recording |
+//! |---|---|---|
+//! | `binance` | every recorded stream | `<symbol>@depth20@100ms`, from REST image and diffs |
+//! | `bitstamp` | `diff_order_book_*`, `live_trades_*` | `order_book_*`, from REST image and diffs |
+//! | `bybit` | every recorded topic | nothing |
+//! | `coinbase_advanced` | every recorded channel | `sequence_num`, numbered anew for each connection |
+//! | `kraken` | nothing: the recordings are of protocol v1 | `book` of protocol v2, digits and checksums kept |
+//!
+//! Acknowledgements, refusals, pongs and Kraken's heartbeats are made for each connection.
+
+mod certificate;
+mod dialect;
+mod error;
+mod naive_book;
+mod recording;
+mod rfc3339;
+mod server;
+mod session;
+mod sim;
+mod tape;
+
+pub use dialect::venues;
+pub use error::SimError;
+pub use recording::{Line, Recording};
+pub use sim::{Recorded, Sim, SimBuilder};
+pub use tape::Pace;

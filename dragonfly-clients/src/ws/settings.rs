@@ -1,18 +1,16 @@
 //! What a WebSocket client can be told, with its defaults and ranges.
 
-use std::{
-    fmt::Display,
-    ops::RangeInclusive,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fmt::Display, ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
 
 use dragonfly_core::client::ClientError;
 use hyper::header::HeaderValue;
 use rustls::{ClientConfig, pki_types::ServerName};
 
-use super::{connect::Client, endpoint::Endpoint, tls};
+use super::{
+    connect::Client,
+    endpoint::Endpoint,
+    tls::{self, Anchors},
+};
 
 const LIMITS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(300);
 const MESSAGES: RangeInclusive<usize> = 1024..=32 << 20;
@@ -25,7 +23,7 @@ pub struct ClientBuilder {
     url: String,
     pub(super) settings: Settings,
     tls_config: Option<Arc<ClientConfig>>,
-    tls_ca_file: Option<PathBuf>,
+    trust: Option<Anchors>,
     allow_plain_text: bool,
     user_agent: String,
 }
@@ -63,7 +61,7 @@ impl ClientBuilder {
                 plain_text_anywhere: false,
             },
             tls_config: None,
-            tls_ca_file: None,
+            trust: None,
             allow_plain_text: false,
             user_agent: concat!("dragonfly/", env!("CARGO_PKG_VERSION")).into(),
         }
@@ -80,7 +78,13 @@ impl ClientBuilder {
     ///
     /// The file is read by [`build`](Self::build).
     pub fn tls_ca_file(mut self, path: impl AsRef<Path>) -> Self {
-        self.tls_ca_file = Some(path.as_ref().to_owned());
+        self.trust = Some(Anchors::File(path.as_ref().to_owned()));
+        self
+    }
+
+    /// Trusts the certificates of a PEM text as well; replaces [`tls_ca_file`](Self::tls_ca_file).
+    pub fn tls_ca_pem(mut self, pem: impl Into<String>) -> Self {
+        self.trust = Some(Anchors::Text(pem.into()));
         self
     }
 
@@ -193,14 +197,14 @@ impl ClientBuilder {
         &self,
         endpoint: &Endpoint,
     ) -> Result<(Arc<ClientConfig>, ServerName<'static>), ClientError> {
-        let config = match (&self.tls_config, &self.tls_ca_file) {
+        let config = match (&self.tls_config, &self.trust) {
             (Some(_), Some(_)) => {
                 return Err(wrong(
-                    "tls_config and tls_ca_file exclude each other".into(),
+                    "tls_config and further trust anchors exclude each other".into(),
                 ));
             }
             (Some(config), None) => config.clone(),
-            (None, file) => tls::config(file.as_deref())?,
+            (None, trust) => tls::config(trust.as_ref())?,
         };
         let name = ServerName::try_from(endpoint.host.clone()).map_err(|_| {
             wrong(format!(

@@ -1,6 +1,6 @@
 //! The TLS side: which certificates are trusted, and by which provider they are checked.
 
-use std::{path::Path, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 use dragonfly_core::client::ClientError;
 use rustls::{
@@ -9,13 +9,22 @@ use rustls::{
     pki_types::{CertificateDer, pem, pem::PemObject as _},
 };
 
-/// TLS 1.2 and 1.3, trusting the Mozilla roots and the certificates in `ca_file`.
-pub(super) fn config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, ClientError> {
+/// Certificates to trust besides the Mozilla roots.
+#[derive(Clone, Debug)]
+pub(super) enum Anchors {
+    /// Those of a PEM file.
+    File(PathBuf),
+    /// Those of a PEM text.
+    Text(String),
+}
+
+/// TLS 1.2 and 1.3, trusting the Mozilla roots and the certificates in `anchors`.
+pub(super) fn config(anchors: Option<&Anchors>) -> Result<Arc<ClientConfig>, ClientError> {
     let mut roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
-    if let Some(path) = ca_file {
-        trust(&mut roots, path)?;
+    if let Some(anchors) = anchors {
+        trust(&mut roots, anchors)?;
     }
     // The provider is named, because rustls panics when two are compiled in and none is chosen.
     let provider = Arc::new(aws_lc_rs::default_provider());
@@ -28,12 +37,14 @@ pub(super) fn config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, Client
     Ok(Arc::new(config))
 }
 
-fn trust(roots: &mut RootCertStore, path: &Path) -> Result<(), ClientError> {
-    let wrong = |what: String| {
-        ClientError::Endpoint(format!("trust anchors in {}: {what}", path.display()))
+fn trust(roots: &mut RootCertStore, anchors: &Anchors) -> Result<(), ClientError> {
+    let (name, pem) = match anchors {
+        Anchors::File(path) => (path.display().to_string(), std::fs::read(path)),
+        Anchors::Text(text) => ("a text".into(), Ok(text.clone().into_bytes())),
     };
-    let certificates = CertificateDer::pem_file_iter(path)
-        .map_err(|error| wrong(format!("cannot be read: {}", plain(&error))))?;
+    let wrong = |what: String| ClientError::Endpoint(format!("trust anchors in {name}: {what}"));
+    let pem = pem.map_err(|error| wrong(format!("cannot be read: {error}")))?;
+    let certificates = CertificateDer::pem_slice_iter(&pem);
     let mut count = 0_usize;
     for certificate in certificates {
         let certificate =
@@ -45,7 +56,7 @@ fn trust(roots: &mut RootCertStore, path: &Path) -> Result<(), ClientError> {
     }
     if count == 0 {
         return Err(wrong(
-            "the file holds no certificate (-----BEGIN CERTIFICATE-----)".into(),
+            "there is no certificate (-----BEGIN CERTIFICATE-----) in it".into(),
         ));
     }
     Ok(())

@@ -3,7 +3,6 @@
 mod json;
 mod options;
 mod screen;
-mod table;
 
 use std::{
     io::{self, ErrorKind, IsTerminal},
@@ -16,6 +15,7 @@ use dragonfly_core::clock::Clock;
 use dragonfly_grpc::{
     Client, Policy, TOKIO,
     client::{Disconnect, Event, Subscription},
+    program,
     proto::v1::Book,
 };
 use futures_util::future::{Either, select};
@@ -42,7 +42,7 @@ enum End {
 fn main() -> ExitCode {
     let options = match Options::try_parse() {
         Ok(options) => options,
-        Err(error) => return options::explain(&error),
+        Err(error) => return program::explain(&error),
     };
     let client = match Client::builder(&options.server).build() {
         Ok(client) => client,

@@ -1,8 +1,6 @@
 //! The command line.
 
-use std::process::ExitCode;
-
-use clap::{Parser, ValueEnum, error::ErrorKind};
+use clap::{Parser, ValueEnum};
 
 /// Shows the live order book that a dragonflybot-grpc-server combines from several exchanges.
 ///
@@ -57,21 +55,4 @@ pub(crate) enum Format {
     Table,
     /// One JSON object a line.
     Json,
-}
-
-/// Says in one line what is wrong with the command line; help and version are as they are.
-pub(crate) fn explain(error: &clap::Error) -> ExitCode {
-    if matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-    ) {
-        print!("{error}");
-        return ExitCode::SUCCESS;
-    }
-    let text = error.to_string();
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let wanted = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more");
-    let line: Vec<&str> = lines.filter(wanted).collect();
-    eprintln!("{} (see --help)", line.join("; "));
-    ExitCode::from(2)
 }

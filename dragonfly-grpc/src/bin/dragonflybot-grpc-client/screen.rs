@@ -1,14 +1,16 @@
 //! Where books are shown: a terminal that is redrawn, or lines one after another.
 
-use std::io::{self, Write};
+use std::io;
 
 use dragonfly_core::clock::{Clock, Nanos};
-use dragonfly_grpc::client::{Disconnect, View};
+use dragonfly_grpc::{
+    client::{Disconnect, View},
+    program::{draw, none_live, paint, write},
+};
 
 use crate::{
     json,
     options::{Format, Options},
-    table,
 };
 
 /// The output and what it shows.
@@ -73,17 +75,14 @@ impl Screen {
                 self.newest = Some((view, self.clock.mono()));
                 self.redraw()
             }
-            Format::Table => write(&format!("{}\n", table::draw(&view, self.depth, Nanos(0)))),
+            Format::Table => write(&format!("{}\n", draw(&view, self.depth, Nanos(0)))),
         }
     }
 
     /// With `--once`: says once what is waited for.
     pub(crate) fn waiting(&mut self, view: &View) {
         if !std::mem::replace(&mut self.told_waiting, true) {
-            eprintln!(
-                "{}; waiting for one",
-                table::none_live(view).replace('\n', "; ")
-            );
+            eprintln!("{}; waiting for one", none_live(view).replace('\n', "; "));
         }
     }
 
@@ -92,21 +91,9 @@ impl Screen {
         match &self.newest {
             Some((view, at)) if self.redraws => {
                 let age = self.clock.mono().since(*at);
-                paint(&table::draw(view, self.depth, age))
+                paint(&draw(view, self.depth, age))
             }
             _ => Ok(()),
         }
     }
-}
-
-fn write(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
-}
-
-/// Writes over what is on the terminal: from the top, clearing the rest of each line and below.
-fn paint(text: &str) -> io::Result<()> {
-    let lines = text.replace('\n', "\x1b[K\r\n");
-    write(&format!("\x1b[H{lines}\x1b[J"))
 }

@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
+use crate::client::{Leg, Level, View};
 use dragonfly_core::{clock::Nanos, market::BookState};
-use dragonfly_grpc::client::{Leg, Level, View};
 
 /// The table of a view that came `age` ago.
-pub(crate) fn draw(view: &View, depth: usize, age: Nanos) -> String {
+pub fn draw(view: &View, depth: usize, age: Nanos) -> String {
     let mut text = String::new();
     if view.is_live() {
         push(&mut text, format_args!("{}", headline(view)));
@@ -45,7 +45,7 @@ fn headline(view: &View) -> String {
 }
 
 /// One clear line for a view without a live venue.
-pub(crate) fn none_live(view: &View) -> String {
+pub fn none_live(view: &View) -> String {
     if view.legs.is_empty() {
         let symbol = match view.symbol.as_str() {
             "" => "any instrument",

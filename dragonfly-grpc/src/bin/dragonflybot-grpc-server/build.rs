@@ -1,0 +1,106 @@
+//! From the command line to a wired flow.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result, bail};
+use dragonfly_aggregators::Bbo;
+use dragonfly_core::{
+    flow::Flow,
+    market::{Instrument, Symbol},
+    queue,
+};
+use dragonfly_feeds::{BookFeed, Builder};
+use dragonfly_grpc::Server;
+use dragonfly_sim::Sim;
+
+use crate::{demo, options::Options, report::Report};
+
+/// How many items a queue holds: the listeners' burst of a few hundred milliseconds.
+const QUEUE: usize = 256;
+
+/// The flow, the address it will serve on, and the recorded venues where it plays those.
+pub(crate) fn flow(options: &Options) -> Result<(Flow, SocketAddr, Option<Sim>)> {
+    let (feeds, name, sim) = if options.demo {
+        let sim = demo::venues()?;
+        (
+            demo::feeds(&sim, options.depth)?,
+            Some(demo::name()?),
+            Some(sim),
+        )
+    } else {
+        let (feeds, name) = live(options)?;
+        (feeds, name, None)
+    };
+    let mut bbo = Bbo::top(options.depth.into());
+    if let Some(name) = name {
+        bbo = bbo.named(name);
+    }
+    let mut server = Server::builder();
+    if options.insecure {
+        server = server.insecure_public_bind();
+    }
+    let server = server.bind(&options.bind.to_string()).context("--bind")?;
+    let address = server.local_addr();
+
+    let mut flow = Flow::new();
+    let books = flow.listen(feeds).via(queue::mpsc(QUEUE));
+    let views = flow.aggregate(books, bbo).via(queue::spmc(QUEUE));
+    flow.serve(server, views.clone());
+    flow.serve(Report::default(), views);
+    Ok((flow, address, sim))
+}
+
+/// The feeds the options ask for; with a name for the view where their instruments differ.
+fn live(options: &Options) -> Result<(Vec<BookFeed>, Option<Symbol>)> {
+    let (mut feeds, mut asked) = (Vec::new(), Vec::new());
+    let common: Instrument = options
+        .instrument_name
+        .parse()
+        .context("--instrument-name")?;
+    for entry in &options.venues {
+        let (venue, instrument) = match entry.split_once(':') {
+            Some((venue, instrument)) => (venue, instrument.parse().context("--venues")?),
+            None => (entry.as_str(), common),
+        };
+        if asked.contains(&(venue, instrument)) {
+            bail!("--venues: {venue} with {instrument} is named twice");
+        }
+        asked.push((venue, instrument));
+        feeds.push(feed(options, venue, instrument)?);
+    }
+    for endpoint in &options.endpoint {
+        if !asked.iter().any(|(venue, _)| *venue == endpoint.venue) {
+            let known = asked
+                .iter()
+                .map(|(venue, _)| *venue)
+                .collect::<Vec<_>>()
+                .join(", ");
+            bail!(
+                "--endpoint: {:?} is not among the venues: {known}",
+                endpoint.venue
+            );
+        }
+    }
+    let differ = asked.windows(2).any(|pair| pair[0].1 != pair[1].1);
+    if differ {
+        let list: Vec<_> = asked.iter().map(|(v, i)| format!("{i} at {v}")).collect();
+        tracing::warn!(
+            "taken as worth the same and merged into one book: {}",
+            list.join(", ")
+        );
+    }
+    Ok((feeds, differ.then(|| asked[0].1.symbol())))
+}
+
+fn feed(options: &Options, venue: &str, instrument: Instrument) -> Result<BookFeed> {
+    let mut feed = Builder::new(venue, &instrument.to_string())
+        .context("--venues")?
+        .depth(options.depth.into());
+    if let Some(endpoint) = options.endpoint.iter().rfind(|e| e.venue == venue) {
+        feed = feed.endpoint(&endpoint.url);
+    }
+    if let Some(path) = &options.tls_ca {
+        feed = feed.tls_ca_file(path);
+    }
+    Ok(feed.build()?)
+}

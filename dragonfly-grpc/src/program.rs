@@ -1,0 +1,62 @@
+//! What the two programs share; no part of the library's interface.
+
+mod table;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::error::ErrorKind;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub use table::{draw, none_live};
+
+/// Says in one line what is wrong with a command line; help and version are as they are.
+pub fn explain(error: &clap::Error) -> ExitCode {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
+        print!("{error}");
+        return ExitCode::SUCCESS;
+    }
+    let text = error.to_string();
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let wanted = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more");
+    let line: Vec<&str> = lines.filter(wanted).collect();
+    eprintln!("{} (see --help)", line.join("; "));
+    ExitCode::from(2)
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+///
+/// # Errors
+/// When the system lets none be caught.
+pub async fn stop_signal() -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    }
+}
+
+/// Writes to standard output at once.
+///
+/// # Errors
+/// When nobody reads it any more.
+pub fn write(text: &str) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Writes over what is on the terminal: from the top, clearing the rest of each line and below.
+///
+/// # Errors
+/// When nobody reads it any more.
+pub fn paint(text: &str) -> io::Result<()> {
+    let lines = text.replace('\n', "\x1b[K\r\n");
+    write(&format!("\x1b[H{lines}\x1b[J"))
+}

@@ -1,0 +1,67 @@
+//! What can go wrong before the simulator runs. Once it runs, a client's misbehaviour ends that
+//! client's connection and nothing else.
+
+use std::{io, net::SocketAddr};
+
+/// Why a recording could not be read or a simulator not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SimError {
+    /// The recording cannot be read at all.
+    #[error("{name}: cannot be read: {source}")]
+    Unreadable {
+        /// The recording's path or name.
+        name: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A line of the recording is not of the recorded form.
+    #[error("{name}, line {line}: {reason}")]
+    BrokenLine {
+        /// The recording's path or name.
+        name: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No dialect speaks for this venue.
+    #[error("unknown venue `{name}`; known are {known}")]
+    UnknownVenue {
+        /// The name that was asked for.
+        name: String,
+        /// Every name that would do, separated by commas.
+        known: String,
+    },
+    /// The recording holds nothing the venue's dialect can play.
+    #[error("{recording}: holds no message of {venue} that can be played")]
+    NothingToPlay {
+        /// The venue's name.
+        venue: &'static str,
+        /// The recording's path or name.
+        recording: String,
+    },
+    /// No venue was given.
+    #[error("no venue given: nothing to simulate")]
+    NoVenue,
+    /// The pace is not a positive, finite number.
+    #[error("a speed of {0} cannot be played; give a factor above 0, such as 1 or 2.5")]
+    Speed(f64),
+    /// The address is not a loopback address.
+    #[error("{0} is not a loopback address; the simulator serves this machine only")]
+    NotLoopback(SocketAddr),
+    /// The port cannot be bound.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system refused a thread or a runtime.
+    #[error("cannot start the simulator's thread: {0}")]
+    Thread(io::Error),
+    /// The certificates could not be made.
+    #[error("cannot make the certificates: {0}")]
+    Certificate(String),
+}

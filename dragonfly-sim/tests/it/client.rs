@@ -1,0 +1,117 @@
+//! A client that shares no code with the framework: tungstenite over rustls.
+
+use std::{net::TcpStream, path::PathBuf, sync::Arc, time::Duration};
+
+use dragonfly_sim::{Pace, Recorded, Recording, Sim};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
+};
+use tungstenite::{Message, WebSocket};
+
+/// A recording that is kept beside the sources.
+pub fn recording(name: &str) -> Recording {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("recordings");
+    Recording::open(folder.join(name)).unwrap()
+}
+
+/// A simulator of one venue that plays as fast as it is read.
+pub fn simulate(venue: &str, capture: Recording) -> Sim {
+    Sim::builder()
+        .venue(Recorded::new(venue, capture).pace(Pace::AsFast))
+        .start()
+        .unwrap()
+}
+
+pub struct Client(WebSocket<StreamOwned<ClientConnection, TcpStream>>);
+
+/// How a connection ended: the close code, or `None` without a closing handshake.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Closed(pub Option<u16>);
+
+impl Client {
+    pub fn connect(sim: &Sim, venue: &str) -> Self {
+        Self::try_connect(sim, sim.endpoint(venue).unwrap()).unwrap()
+    }
+
+    pub fn try_connect(sim: &Sim, url: &str) -> Result<Self, String> {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(sim.ca_pem().as_bytes()).unwrap())
+            .unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let address = url.strip_prefix("wss://localhost:").unwrap();
+        let port = address.split('/').next().unwrap();
+        let tcp = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+        // A test that waits for something that never comes fails instead of hanging.
+        tcp.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let tls = ClientConnection::new(Arc::new(config), name).unwrap();
+        match tungstenite::client(url, StreamOwned::new(tls, tcp)) {
+            Ok((socket, _)) => Ok(Self(socket)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    pub fn send(&mut self, text: &str) {
+        self.0.send(Message::text(text)).unwrap();
+    }
+
+    pub fn message(&mut self) -> Result<Message, Closed> {
+        match self.0.read() {
+            Ok(Message::Close(frame)) => {
+                // Reading on completes the closing handshake.
+                while self.0.read().is_ok() {}
+                Err(Closed(frame.map(|frame| frame.code.into())))
+            }
+            Ok(message) => Ok(message),
+            Err(error) => {
+                assert!(
+                    !error.to_string().contains("unavailable"),
+                    "nothing came: {error}"
+                );
+                Err(Closed(None))
+            }
+        }
+    }
+
+    pub fn text(&mut self) -> Result<String, Closed> {
+        self.message()
+            .map(|message| message.into_text().unwrap().as_str().to_owned())
+    }
+
+    pub fn next(&mut self) -> String {
+        self.text().unwrap()
+    }
+
+    /// Every text until the connection ends, and how it ended.
+    pub fn rest(&mut self) -> (Vec<String>, Closed) {
+        let mut texts = Vec::new();
+        loop {
+            match self.text() {
+                Ok(text) => texts.push(text),
+                Err(closed) => return (texts, closed),
+            }
+        }
+    }
+
+    /// Pings, and fails if anything but the pong comes: what was said before stays unanswered.
+    pub fn expect_silence(&mut self) {
+        self.0.send(Message::Ping("still there".into())).unwrap();
+        assert_eq!(self.message().unwrap(), Message::Pong("still there".into()));
+    }
+
+    pub fn close(&mut self) -> Closed {
+        let frame = tungstenite::protocol::CloseFrame {
+            code: 1000.into(),
+            reason: "bye".into(),
+        };
+        self.0.close(Some(frame)).unwrap();
+        self.text().unwrap_err()
+    }
+}
