@@ -54,7 +54,7 @@ pub enum ClientError {
 ///         Event::Connected => println!("connected"),
 ///         Event::Disconnected(why) => println!("no book can be trusted now: {why}"),
 ///         Event::View(book) if book.is_live() => println!("{:?}", book.bids.first()),
-///         Event::View(_) => println!("no venue is live"),
+///         _ => println!("no venue is live"),
 ///     }
 /// }
 /// # }
