@@ -20,6 +20,9 @@ use crate::{Policy, proto::v1};
 /// How often the connection is checked, and how long the server has to answer.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// How much the server may send ahead of the reader, in bytes. Beyond it the server goes on with the
+/// newest view instead of letting old ones pile up on the way.
+const RECEIVE_WINDOW: u32 = 256 * 1024;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why there can be no client for a URI.
@@ -51,7 +54,7 @@ pub enum ClientError {
 ///         Event::Connected => println!("connected"),
 ///         Event::Disconnected(why) => println!("no book can be trusted now: {why}"),
 ///         Event::View(book) if book.is_live() => println!("{:?}", book.bids.first()),
-///         Event::View(_) => println!("no venue is live"),
+///         _ => println!("no venue is live"),
 ///     }
 /// }
 /// # }
@@ -119,6 +122,8 @@ fn endpoint(uri: &str) -> Result<Endpoint, ClientError> {
     }
     Ok(endpoint
         .tcp_nodelay(true)
+        .initial_stream_window_size(RECEIVE_WINDOW)
+        .initial_connection_window_size(RECEIVE_WINDOW)
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)

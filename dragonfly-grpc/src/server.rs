@@ -168,6 +168,13 @@ async fn sweep(hub: Arc<Hub>, mut phase: watch::Receiver<Phase>) {
     }
 }
 
+impl Drop for Server {
+    /// A server that did not close in order leaves no connection behind.
+    fn drop(&mut self) {
+        self.phase.send_replace(Phase::Aborting);
+    }
+}
+
 impl Service for Server {
     fn work(&mut self, cx: &Cx<'_>) -> Result<Work, StageError> {
         match std::mem::replace(&mut self.state, State::Closed) {

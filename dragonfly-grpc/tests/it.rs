@@ -1,8 +1,16 @@
 //! The server and the client over real sockets.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "the helpers of tests are tests too"
+)]
+
 mod it {
     mod bench;
     mod client;
+    mod flow;
+    mod hostile;
     mod legacy;
     mod lifecycle;
     mod market_data;

@@ -78,7 +78,7 @@ impl Text {
     }
 
     fn whole(&mut self, mut whole: u128) {
-        while let Err(_) = u64::try_from(whole) {
+        while u64::try_from(whole).is_err() {
             self.digit((whole % 10) as u8);
             whole /= 10;
         }

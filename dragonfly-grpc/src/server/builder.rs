@@ -166,7 +166,7 @@ impl Builder {
         if !address.ip().is_loopback() && !self.insecure_public_bind {
             return Err(BindError::Public(address));
         }
-        let listener = listen(address).map_err(|reason| match reason.kind() {
+        let listener = listen(address, &self.limits).map_err(|reason| match reason.kind() {
             io::ErrorKind::AddrInUse => BindError::InUse(address),
             _ => BindError::Refused { address, reason },
         })?;
@@ -184,8 +184,30 @@ fn resolve(address: &str) -> Result<SocketAddr, BindError> {
     found.next().ok_or_else(|| wrong(none()))
 }
 
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen(address: SocketAddr, limits: &Limits) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
+    bound_kernel_memory(&listener, limits)?;
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+/// Accepted sockets inherit both options. Without the first, the kernel keeps megabytes of old views
+/// for a client that stopped reading.
+#[cfg(target_os = "linux")]
+fn bound_kernel_memory(listener: &TcpListener, limits: &Limits) -> io::Result<()> {
+    use rustix::net::sockopt;
+    // The kernel doubles it, to account for its own overhead.
+    sockopt::set_socket_send_buffer_size(listener, limits.outbound_bytes / 2)?;
+    let stall_ms = u32::try_from(limits.write_stall.as_millis()).unwrap_or(u32::MAX);
+    sockopt::set_tcp_user_timeout(listener, stall_ms)?;
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "the same signature on every system"
+)]
+const fn bound_kernel_memory(_: &TcpListener, _: &Limits) -> io::Result<()> {
+    Ok(())
 }

@@ -40,10 +40,14 @@ pub(super) async fn serve(
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
     }
-    let speaks_http2 = timeout(hub.limits.handshake, has_preface(&socket)).await;
-    if !matches!(speaks_http2, Ok(Ok(true))) {
-        hub.stats.refused.add(1);
-        return;
+    let first = timeout(hub.limits.handshake, has_preface(&socket));
+    match select(pin!(first), pin!(phase.changed())).await {
+        Either::Left((Ok(Ok(true)), _)) => {}
+        Either::Left(_) => {
+            hub.stats.refused.add(1);
+            return;
+        }
+        Either::Right(_) => return,
     }
     let cut = Arc::new(Notify::new());
     let calls = Calls::default();

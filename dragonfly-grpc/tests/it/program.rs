@@ -144,6 +144,29 @@ fn a_reader_that_leaves_is_no_error() {
 }
 
 #[test]
+fn a_line_of_json_says_that_the_book_before_is_no_longer_true() {
+    run(async {
+        let mut bench = Bench::new();
+        bench.publish(&[deep(1)]);
+        let args = ["--format", "json", "--server", &bench.uri()];
+        let mut child = program(&args).spawn().unwrap();
+        let (_, out) = line(BufReader::new(child.stdout.take().unwrap())).await;
+        bench.close().await;
+        let (withdrawn, out) = line(out).await;
+        assert!(withdrawn.contains("\"live_legs\":0"), "{withdrawn}");
+        let (lost, _out) = line(out).await;
+        child.kill().unwrap();
+        finish(child).await;
+        let lost: serde_json::Value = serde_json::from_str(&lost).unwrap();
+        assert_eq!(lost["disconnected"], "the server ended the stream");
+        assert_eq!(
+            (&lost["bids"], &lost["live_legs"]),
+            (&serde_json::json!([]), &0.into())
+        );
+    });
+}
+
+#[test]
 fn a_server_that_goes_away_is_named_once_and_found_again() {
     run(async {
         let mut bench = Bench::new();
@@ -168,5 +191,42 @@ fn a_server_that_goes_away_is_named_once_and_found_again() {
         let output = finish(child).await;
         let errors = text(&output.stderr);
         assert_eq!(errors.matches("trying again").count(), 1, "{errors}");
+    });
+}
+
+#[test]
+fn a_symbol_the_server_does_not_have_is_named() {
+    run(async {
+        let mut bench = Bench::new();
+        bench.publish(&[deep(1)]);
+        let args = ["--symbol", "DOGE-EUR", "--server", &bench.uri()];
+        let output = finish(program(&args).spawn().unwrap()).await;
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""));
+        let error = text(&output.stderr);
+        assert!(
+            error.contains("DOGE-EUR") && error.contains("ETH-BTC"),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn ctrl_c_ends_it_without_another_word() {
+    run(async {
+        let mut bench = Bench::new();
+        bench.publish(&[deep(1)]);
+        let args = ["--server", &bench.uri()];
+        let mut child = program(&args).spawn().unwrap();
+        let (_, _out) = line(BufReader::new(child.stdout.take().unwrap())).await;
+        let pid = child.id().to_string();
+        Command::new("kill").args(["-INT", &pid]).status().unwrap();
+        let output = finish(child).await;
+        assert_eq!(output.status.code(), Some(130));
+        let error = text(&output.stderr);
+        assert_eq!(
+            error.lines().count(),
+            1,
+            "only that it was connected: {error}"
+        );
     });
 }

@@ -1,10 +1,22 @@
 //! A view as one line of JSON.
 
-use dragonfly_grpc::client::{Level, View};
+use dragonfly_grpc::client::{Disconnect, Level, View};
 use serde_json::{Value, json};
 
-/// The line, with its end. Prices and quantities are text, so that they stay exact.
+/// What follows the last view before a loss: an image without levels, so that a reader that knows
+/// nothing of it does not go on with old prices.
+pub(crate) fn lost_line(why: &Disconnect) -> String {
+    let mut object = object(&View::default());
+    object["disconnected"] = why.to_string().into();
+    format!("{object}\n")
+}
+
+/// The line of a view, with its end. Prices and quantities are text, so that they stay exact.
 pub(crate) fn line(view: &View) -> String {
+    format!("{}\n", object(view))
+}
+
+fn object(view: &View) -> Value {
     let side = |levels: &[Level]| -> Vec<Value> {
         let level = |level: &Level| {
             json!({
@@ -32,7 +44,7 @@ pub(crate) fn line(view: &View) -> String {
             })
         })
         .collect();
-    let object = json!({
+    json!({
         "symbol": view.symbol,
         "seq": view.seq,
         "skipped": view.skipped,
@@ -45,6 +57,5 @@ pub(crate) fn line(view: &View) -> String {
         "legs": legs,
         "ts_recv_ns": view.ts_recv.0,
         "ts_emit_ns": view.ts_emit.0,
-    });
-    format!("{object}\n")
+    })
 }

@@ -95,19 +95,20 @@ async fn show(
     screen: &mut Screen,
     options: &Options,
 ) -> io::Result<End> {
+    let mut was_connected = false;
     loop {
         // A table on a terminal grows old visibly while nothing comes.
-        let event = match tokio::time::timeout(Duration::from_secs(1), books.next()).await {
-            Ok(event) => event,
-            Err(_) => {
-                screen.redraw()?;
-                continue;
-            }
+        let Ok(event) = tokio::time::timeout(Duration::from_secs(1), books.next()).await else {
+            screen.redraw()?;
+            continue;
         };
         match event {
-            Event::Connected => screen.connected(),
+            Event::Connected => {
+                was_connected = true;
+                screen.connected();
+            }
             Event::Disconnected(why) => {
-                if options.once || is_final(&why) {
+                if options.once || (!was_connected && is_final(&why)) {
                     return Ok(End::Failed(format!("{}: {why}", options.server)));
                 }
                 screen.disconnected(&why)?;

@@ -24,6 +24,8 @@ pub(crate) struct Screen {
     /// The newest view and when it came; none while it cannot be trusted.
     newest: Option<(View, Nanos)>,
     told_waiting: bool,
+    /// The last line of JSON is a view, which a reader takes for the current one.
+    shows_line: bool,
 }
 
 impl Screen {
@@ -36,6 +38,7 @@ impl Screen {
             clock,
             newest: None,
             told_waiting: false,
+            shows_line: false,
         }
     }
 
@@ -49,6 +52,9 @@ impl Screen {
     /// No book can be trusted until the connection is back.
     pub(crate) fn disconnected(&mut self, why: &Disconnect) -> io::Result<()> {
         self.newest = None;
+        if std::mem::take(&mut self.shows_line) {
+            write(&json::lost_line(why))?;
+        }
         let server = &self.server;
         if self.redraws {
             let text = format!("No book: {server}: {why}.\nTrying again until Ctrl-C.\n");
@@ -61,7 +67,10 @@ impl Screen {
     /// Shows a view.
     pub(crate) fn view(&mut self, view: View) -> io::Result<()> {
         match self.format {
-            Format::Json => write(&json::line(&view)),
+            Format::Json => {
+                self.shows_line = true;
+                write(&json::line(&view))
+            }
             Format::Table if self.redraws => {
                 self.newest = Some((view, self.clock.mono()));
                 self.redraw()
