@@ -42,10 +42,8 @@ impl Record {
 struct Read {
     ts: Option<u64>,
     dir: Direction,
-    #[serde(default)]
     url: Option<String>,
     msg: String,
-    #[serde(default)]
     raw_b64: Option<String>,
 }
 
@@ -84,7 +82,9 @@ pub(super) fn decode(line: &[u8]) -> Result<Record, String> {
 
 /// The error with its place in the line; which line that is, the reader of the file knows.
 fn named(error: &serde_json::Error) -> String {
-    error.to_string().replace(" at line 1 column ", " at column ")
+    error
+        .to_string()
+        .replace(" at line 1 column ", " at column ")
 }
 
 /// Appends a line with its line break.
@@ -164,7 +164,10 @@ mod tests {
         for (line, what) in [
             (&b"{"[..], "EOF"),
             (b"[]", "invalid length"),
-            (br#"{"ts":1,"dir":"in"}"#, "missing field `msg` at column 19"),
+            (
+                br#"{"ts":1,"dir":"in"}"#,
+                "missing field `msg` at column 19",
+            ),
             (br#"{"ts":1,"dir":"up","msg":""}"#, "`up`"),
             (br#"{"ts":-1,"dir":"in","msg":""}"#, "-1"),
             (br#"{"ts":1.5,"dir":"in","msg":""}"#, "1.5"),

@@ -140,7 +140,8 @@ fn has_token(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
 }
 
 fn refused(status: StatusCode, headers: &HeaderMap) -> ClientError {
-    if matches!(status.as_u16(), 418 | 429 | 503)
+    // Not 418, 429 and 503 alone: firewalls in front of venues answer 403 with a wait.
+    if (status.is_client_error() || status.is_server_error())
         && let Some(seconds) = retry_after::seconds(headers)
     {
         return ClientError::RetryAfter {

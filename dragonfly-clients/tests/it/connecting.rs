@@ -128,7 +128,7 @@ fn a_refusal_is_named_with_its_status() {
 
 #[test]
 fn a_wait_that_is_asked_for_is_handed_on() {
-    for status in [418, 429, 503] {
+    for status in [403, 418, 429, 503] {
         let error = answered(move |_| {
             format!("HTTP/1.1 {status} x\r\nRetry-After: 17\r\nContent-Length: 0\r\n\r\n")
         });

@@ -103,20 +103,10 @@ impl<D: Decoder> BookListener<D> {
         &self.books
     }
 
-    fn track(&mut self, symbol: Symbol, native_symbol: Symbol) -> usize {
-        let at = self.books.len();
-        self.index.insert(native_symbol, at);
-        self.books.push(TrackedBook {
-            symbol,
-            native_symbol,
-            sync: BookSync::new(self.rules),
-            ts_venue: None,
-            ts_recv: UtcNanos(0),
-            touched: Nanos(0),
-            since: Nanos(0),
-            renewals: 0,
-        });
-        at
+    fn track(&mut self, symbol: Symbol, native_symbol: Symbol) {
+        self.index.insert(native_symbol, self.books.len());
+        self.books
+            .push(TrackedBook::new(symbol, native_symbol, self.rules));
     }
 
     /// Withdraws every book that is not closed.
@@ -148,6 +138,19 @@ impl<D: Decoder> BookListener<D> {
 type Emit<'a> = &'a mut dyn FnMut(BookEvent);
 
 impl TrackedBook {
+    fn new(symbol: Symbol, native_symbol: Symbol, rules: BookRules) -> Self {
+        Self {
+            symbol,
+            native_symbol,
+            sync: BookSync::new(rules),
+            ts_venue: None,
+            ts_recv: UtcNanos(0),
+            touched: Nanos(0),
+            since: Nanos(0),
+            renewals: 0,
+        }
+    }
+
     #[inline]
     fn event(&self, venue: Venue, depth: usize) -> BookEvent {
         let state = self.sync.state();
@@ -222,10 +225,9 @@ impl<D: Decoder> Listener for BookListener<D> {
         now: Now,
         emit: Emit<'_>,
     ) -> Result<Heard, FeedError> {
-        if self.heard.is_none() {
+        if self.heard.replace(now.mono).is_none() {
             self.reschedule();
         }
-        self.heard = Some(now.mono);
         let mut judge = Judge {
             heard: Heard::Data,
             error: None,
@@ -242,14 +244,21 @@ impl<D: Decoder> Listener for BookListener<D> {
             index,
             connection_seq,
             rules,
+            discover,
             ..
         } = self;
-        let mut found = None;
-        let discover = self.discover;
+        let discover = *discover;
         let counted = rules.sequence == SequenceRule::Connection;
         let decoder_ran = decoder.decode(message, &mut update, &mut |update| {
             if counted && judge.out_of_order(connection_seq, update.connection_seq) {
                 return;
+            }
+            if let Some(unify) = discover
+                && find(books, index, &update.symbol).is_none()
+            {
+                index.insert(update.symbol, books.len());
+                let symbol = unify(&update.symbol);
+                books.push(TrackedBook::new(symbol, update.symbol, *rules));
             }
             match find(books, index, &update.symbol) {
                 Some(book) => {
@@ -257,7 +266,6 @@ impl<D: Decoder> Listener for BookListener<D> {
                         judge.heard = Heard::Renew(book.native_symbol);
                     }
                 }
-                None if discover.is_some() => found = Some(update.clone()),
                 None => judge.error = Some(FeedError::UnknownSymbol(update.symbol.to_string())),
             }
         });
@@ -273,12 +281,6 @@ impl<D: Decoder> Listener for BookListener<D> {
         let wanted = update.wanted;
         self.update = update;
         self.update.wanted = wanted;
-        if let (Some(update), Some(unify)) = (found, discover) {
-            self.track(unify(&update.symbol), update.symbol);
-            if let Some(book) = self.books.last_mut() {
-                book.take(&update, now, self.venue, self.depth, emit);
-            }
-        }
         self.conclude(decoder_ran, judge, now, emit)
     }
 

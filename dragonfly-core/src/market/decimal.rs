@@ -4,20 +4,15 @@
 //! side. Every multiple of 1e-18 up to 1.7e20 in magnitude is represented exactly; text that needs
 //! more is an error, never a rounded number.
 
+mod parse;
+
 use std::{fmt, str::FromStr};
+
+use parse::{parse, parse_prefix};
 
 /// Decimals kept by [`Price`] and [`Qty`].
 const SCALE: u32 = 18;
 const ONE: i128 = 10_i128.pow(SCALE);
-const POW10: [u64; 19] = {
-    let mut table = [1; 19];
-    let mut i = 1;
-    while i < 19 {
-        table[i] = table[i - 1] * 10;
-        i += 1;
-    }
-    table
-};
 
 /// Why a text is no number of the kind asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,132 +33,6 @@ pub enum NumberError {
     /// The number is zero where it must not be.
     #[error("zero")]
     Zero,
-}
-
-/// A number of [`SCALE`] decimals and how many of them were written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Parsed {
-    units: i128,
-    decimals: u8,
-}
-
-/// Parses `-?digits(.digits)?([eE][+-]?digits)?`.
-#[inline]
-fn parse(text: &[u8]) -> Result<Parsed, NumberError> {
-    let (negative, digits) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        rest => (false, rest),
-    };
-    if digits.len() <= 20
-        && let Some(parsed) = parse_short(digits)
-    {
-        let units = if negative {
-            -parsed.units
-        } else {
-            parsed.units
-        };
-        return Ok(Parsed { units, ..parsed });
-    }
-    parse_long(negative, digits)
-}
-
-/// The common case: at most 19 digits and one point, at most 18 decimals, no exponent.
-#[inline]
-fn parse_short(text: &[u8]) -> Option<Parsed> {
-    let mut mantissa = 0_u64;
-    let mut point = None;
-    for (i, &byte) in text.iter().enumerate() {
-        let digit = byte.wrapping_sub(b'0');
-        if digit <= 9 {
-            mantissa = mantissa.wrapping_mul(10).wrapping_add(u64::from(digit));
-        } else if byte == b'.' && point.is_none() && i > 0 {
-            point = Some(i);
-        } else {
-            return None;
-        }
-    }
-    let decimals = match point {
-        Some(at) => text.len() - at - 1,
-        None => 0,
-    };
-    let digits = text.len() - usize::from(point.is_some());
-    if digits == 0 || digits > 19 || decimals > 18 || (point.is_some() && decimals == 0) {
-        return None;
-    }
-    let units = u128::from(mantissa) * u128::from(POW10[18 - decimals]);
-    // 19 digits times 10^18 is below 2^127.
-    Some(Parsed {
-        units: i128::try_from(units).ok()?,
-        decimals: u8::try_from(decimals).ok()?,
-    })
-}
-
-/// Everything else: exponents, superfluous zeros, and the errors.
-#[cold]
-fn parse_long(negative: bool, text: &[u8]) -> Result<Parsed, NumberError> {
-    let end = text
-        .iter()
-        .position(|b| matches!(b, b'e' | b'E'))
-        .unwrap_or(text.len());
-    let (plain, exponent) = text.split_at(end);
-    let exponent = if exponent.is_empty() {
-        0
-    } else {
-        parse_exponent(&exponent[1..])?
-    };
-    let point = plain.iter().position(|&b| b == b'.').unwrap_or(plain.len());
-    let (whole, fraction) = plain.split_at(point);
-    let fraction = match fraction {
-        [] => fraction,
-        [_] => return Err(NumberError::Malformed),
-        [_, digits @ ..] => digits,
-    };
-    if whole.is_empty() || !whole.iter().chain(fraction).all(u8::is_ascii_digit) {
-        return Err(NumberError::Malformed);
-    }
-    let mut units = 0_i128;
-    // The power of ten of the digit at hand, in units of 1e-18.
-    let mut power = i64::try_from(whole.len()).unwrap_or(i64::MAX / 4) - 1 + exponent + 18;
-    for digit in whole.iter().chain(fraction).map(|b| i128::from(b - b'0')) {
-        if digit != 0 {
-            units = add_digit(units, digit, power)?;
-        }
-        power -= 1;
-    }
-    let written = i64::try_from(fraction.len()).unwrap_or(i64::MAX / 4) - exponent;
-    let decimals = u8::try_from(written.clamp(0, 18)).unwrap_or(18);
-    Ok(Parsed {
-        units: if negative { -units } else { units },
-        decimals,
-    })
-}
-
-fn add_digit(units: i128, digit: i128, power: i64) -> Result<i128, NumberError> {
-    if power < 0 {
-        return Err(NumberError::TooPrecise);
-    }
-    u32::try_from(power)
-        .ok()
-        .and_then(|power| 10_i128.checked_pow(power))
-        .and_then(|weight| weight.checked_mul(digit))
-        .and_then(|value| units.checked_add(value))
-        .ok_or(NumberError::TooLarge)
-}
-
-fn parse_exponent(text: &[u8]) -> Result<i64, NumberError> {
-    let (sign, digits) = match text {
-        [b'-', rest @ ..] => (-1, rest),
-        [b'+', rest @ ..] => (1, rest),
-        rest => (1, rest),
-    };
-    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(NumberError::Malformed);
-    }
-    // Beyond four digits the value is out of range whatever it is.
-    let value = digits
-        .iter()
-        .fold(0_i64, |v, b| (v * 10 + i64::from(b - b'0')).min(10_000));
-    Ok(sign * value)
 }
 
 fn write(f: &mut fmt::Formatter<'_>, units: i128) -> fmt::Result {
@@ -250,6 +119,21 @@ macro_rules! number {
             #[inline]
             pub fn parse_with_decimals(text: &[u8]) -> Result<(Self, u8), NumberError> {
                 parse(text).map(|parsed| (Self(parsed.units), parsed.decimals))
+            }
+
+            /// Parses the plain number at the head of `text`: digits, an optional fraction, no
+            /// sign and no exponent, at most 19 digits. Returns it with the number of its decimals
+            /// and of its bytes, or `None` where the text begins in another way; whether what
+            /// follows may follow is the caller's to judge.
+            ///
+            /// ```
+            /// # use dragonfly_core::market::Price;
+            /// let (price, decimals, len) = Price::parse_prefix(b"65140.40\",").unwrap();
+            /// assert_eq!((price.to_string().as_str(), decimals, len), ("65140.4", 2, 8));
+            /// ```
+            #[inline]
+            pub fn parse_prefix(text: &[u8]) -> Option<(Self, u8, usize)> {
+                parse_prefix(text).map(|(parsed, end)| (Self(parsed.units), parsed.decimals, end))
             }
 
             /// From a count of 1e-18.
@@ -406,6 +290,35 @@ mod tests {
             format!("{:>8.1}", Price::parse(b"-1.2").unwrap()),
             "    -1.2"
         );
+    }
+
+    /// What surrounds a number in a message must not leak into it, whatever bytes they are.
+    #[test]
+    fn a_prefix_ends_where_its_digits_end() {
+        for text in [
+            "1",
+            "12345678",
+            "123456789",
+            "0.00000001",
+            "65140.40",
+            "1.5",
+        ] {
+            for next in [b'"', b',', b'e', b'.', b'/', b':', 0, 0x80, 0xff, b' '] {
+                let message = [text.as_bytes(), &[next], b"99999999"].concat();
+                if next == b'.' {
+                    continue;
+                }
+                let (price, _, len) = Price::parse_prefix(&message).unwrap();
+                assert_eq!(
+                    (price, len),
+                    (text.parse().unwrap(), text.len()),
+                    "{text} {next}"
+                );
+            }
+        }
+        assert_eq!(Price::parse_prefix(b"-1"), None);
+        assert_eq!(Price::parse_prefix(b"1.\""), None);
+        assert_eq!(Price::parse_prefix(b""), None);
     }
 
     proptest! {

@@ -1,6 +1,6 @@
 //! One or two sides of a book as a short sorted image stored in place.
 
-use std::ops::Deref;
+use std::{fmt, ops::Deref};
 
 use super::{Price, Qty};
 
@@ -24,7 +24,10 @@ impl Level {
 }
 
 /// Up to [`MAX_DEPTH`] levels of one side, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Two ladders are equal when their levels are; what a longer ladder left behind in the unused
+/// places does not count.
+#[derive(Clone, Copy)]
 pub struct Ladder<T: Copy = Level> {
     len: u8,
     levels: [T; MAX_DEPTH],
@@ -74,6 +77,20 @@ impl<T: Copy> Ladder<T> {
     }
 }
 
+impl<T: Copy + PartialEq> PartialEq for Ladder<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl<T: Copy + Eq> Eq for Ladder<T> {}
+
+impl<T: Copy + fmt::Debug> fmt::Debug for Ladder<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.as_slice()).finish()
+    }
+}
+
 impl<T: Copy> Deref for Ladder<T> {
     type Target = [T];
     #[inline]
@@ -110,5 +127,21 @@ impl Depth {
             (Some(bid), Some(ask)) => bid.price >= ask.price,
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_longer_ladder_left_behind_does_not_count() {
+        let mut cut: Ladder<u8> = [1, 2, 3].into_iter().collect();
+        cut.truncate(1);
+        let short: Ladder<u8> = [1].into_iter().collect();
+        assert_eq!(cut, short);
+        cut.clear();
+        assert_eq!(cut, Ladder::default());
+        assert_ne!(short, Ladder::default());
     }
 }

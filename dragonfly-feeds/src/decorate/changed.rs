@@ -1,0 +1,94 @@
+//! Only what changed.
+
+use std::collections::HashMap;
+
+use dragonfly_core::{
+    clock::{Nanos, Now},
+    feed::{FeedError, Heard, Link, Listener},
+    market::{BookEvent, Symbol, Venue},
+};
+
+/// Lets an event pass only when the book's state, its epoch or its levels differ from those of the
+/// last event that passed.
+///
+/// It compares levels and not whole events, which differ by their time stamps and sequence numbers;
+/// so behind it those are of the last change, not of the last message.
+#[derive(Debug)]
+pub struct Changed<L> {
+    inner: L,
+    passed: Passed,
+}
+
+type Passed = HashMap<(Venue, Symbol), BookEvent>;
+
+impl<L> Changed<L> {
+    /// Decorates `inner`.
+    pub fn new(inner: L) -> Self {
+        let passed = Passed::new();
+        Self { inner, passed }
+    }
+
+    /// The listener inside.
+    pub const fn inner(&self) -> &L {
+        &self.inner
+    }
+}
+
+/// Whether the event is news; if so, it is what the next one is compared with.
+fn is_news(passed: &mut Passed, event: &BookEvent) -> bool {
+    let known = passed.entry(event.key()).or_insert_with(|| BookEvent {
+        // No event looks like this, so that the first one is news.
+        epoch: u32::MAX,
+        ..BookEvent::default()
+    });
+    let same = (known.state, known.cause, known.epoch) == (event.state, event.cause, event.epoch)
+        && known.depth == event.depth;
+    if !same {
+        *known = *event;
+    }
+    !same
+}
+
+impl<L: Listener<Event = BookEvent>> Listener for Changed<L> {
+    type Event = BookEvent;
+
+    fn on_message(
+        &mut self,
+        message: &mut [u8],
+        now: Now,
+        emit: &mut dyn FnMut(BookEvent),
+    ) -> Result<Heard, FeedError> {
+        let Self { inner, passed } = self;
+        inner.on_message(message, now, &mut |event| {
+            if is_news(passed, &event) {
+                emit(event);
+            }
+        })
+    }
+
+    fn on_link(&mut self, link: Link, now: Now, emit: &mut dyn FnMut(BookEvent)) {
+        let Self { inner, passed } = self;
+        inner.on_link(link, now, &mut |event| {
+            if is_news(passed, &event) {
+                emit(event);
+            }
+        });
+    }
+
+    fn on_alive(&mut self, now: Now) {
+        self.inner.on_alive(now);
+    }
+
+    fn deadline(&self) -> Option<Nanos> {
+        self.inner.deadline()
+    }
+
+    fn on_deadline(&mut self, now: Now, emit: &mut dyn FnMut(BookEvent)) -> Option<Heard> {
+        let Self { inner, passed } = self;
+        inner.on_deadline(now, &mut |event| {
+            if is_news(passed, &event) {
+                emit(event);
+            }
+        })
+    }
+}

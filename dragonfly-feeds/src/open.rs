@@ -1,0 +1,265 @@
+//! From the names a user writes to feeds that can be listened to.
+
+use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher, Hasher},
+    path::PathBuf,
+};
+
+use dragonfly_clients::{Drive, ws};
+use dragonfly_core::{
+    client::ClientError,
+    feed::{Backoff, BookListener, Decoder, Feed, Subscriber},
+    market::{Instrument, InstrumentError, MAX_DEPTH, Symbol, Venue},
+};
+
+use crate::{
+    decorate::Changed,
+    venue::{self, Spec, Subscription},
+};
+
+/// A book feed over WebSocket, ready for [`Flow::listen`](dragonfly_core::flow::Flow::listen).
+pub type BookFeed = Drive<ws::Client, Box<dyn Subscriber>, BookChanges>;
+
+/// What such a feed emits: the best levels whenever they, or the state of the book, change.
+pub type BookChanges = Changed<BookListener<Box<dyn Decoder>>>;
+
+/// Why a feed could not be opened; nothing has been connected yet.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There is no venue of that name.
+    #[error("unknown venue {name:?}: choose among {known}")]
+    UnknownVenue {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// The instrument is misspelt.
+    #[error(transparent)]
+    Instrument(#[from] InstrumentError),
+    /// The venue has no instruments of that kind.
+    #[error("{venue} has no {instrument}: it offers {kinds}")]
+    NotOffered {
+        /// The venue.
+        venue: &'static str,
+        /// The instrument.
+        instrument: Instrument,
+        /// What it offers.
+        kinds: &'static str,
+    },
+    /// The instruments live at different addresses.
+    #[error("{venue} serves {first} and {other} at different addresses: open a feed for each")]
+    Endpoints {
+        /// The venue.
+        venue: &'static str,
+        /// The first instrument.
+        first: Instrument,
+        /// One that does not go with it.
+        other: Instrument,
+    },
+    /// The depth cannot be served.
+    #[error("a depth of {0} levels is out of range: 1 to {MAX_DEPTH}")]
+    Depth(usize),
+    /// The endpoint or the trust anchors are no good.
+    #[error("{venue}: {error}")]
+    Client {
+        /// The venue.
+        venue: &'static str,
+        /// What is wrong.
+        error: ClientError,
+    },
+}
+
+/// Opens the book of one instrument at several venues, with the defaults of [`Builder`].
+///
+/// ```
+/// let feeds = dragonfly_feeds::open(["binance", "kraken"], "ETH-BTC")?;
+/// assert_eq!(feeds.len(), 2);
+///
+/// let error = dragonfly_feeds::open(["binanse"], "ETH-BTC").unwrap_err();
+/// assert!(error.to_string().starts_with("unknown venue \"binanse\": choose among binance, "));
+/// # Ok::<(), dragonfly_feeds::OpenError>(())
+/// ```
+///
+/// # Errors
+/// See [`OpenError`]; nothing is connected before the flow runs.
+pub fn open<'a>(
+    venues: impl IntoIterator<Item = &'a str>,
+    instrument: &str,
+) -> Result<Vec<BookFeed>, OpenError> {
+    venues
+        .into_iter()
+        .map(|venue| Builder::new(venue, instrument)?.build())
+        .collect()
+}
+
+/// Opens one feed with settings of its own.
+///
+/// ```
+/// use dragonfly_feeds::Builder;
+///
+/// let feed = Builder::new("bybit", "BTC-USDT")?.also("ETH-USDT")?.depth(20).build()?;
+/// assert_eq!(feed.feed().name(), "bybit BTC-USDT+1");
+/// # Ok::<(), dragonfly_feeds::OpenError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    spec: &'static Spec,
+    instruments: Vec<Instrument>,
+    depth: usize,
+    channel_depth: Option<usize>,
+    endpoint: Option<String>,
+    tls_ca: Option<PathBuf>,
+}
+
+impl Builder {
+    /// A feed of `instrument`, in any spelling, from the venue with the id `venue`.
+    ///
+    /// # Errors
+    /// [`OpenError`] when either is unknown.
+    pub fn new(venue: &str, instrument: &str) -> Result<Self, OpenError> {
+        let spec = venue::find(venue).ok_or_else(|| OpenError::UnknownVenue {
+            name: venue.into(),
+            known: venue::all()
+                .iter()
+                .map(|spec| spec.id)
+                .collect::<Vec<_>>()
+                .join(", "),
+        })?;
+        let (instruments, depth) = (vec![instrument.parse()?], 10);
+        Ok(Self {
+            spec,
+            instruments,
+            depth,
+            channel_depth: None,
+            endpoint: None,
+            tls_ca: None,
+        })
+    }
+
+    /// Another instrument over the same connection.
+    ///
+    /// # Errors
+    /// [`OpenError::Instrument`] when it is misspelt.
+    pub fn also(mut self, instrument: &str) -> Result<Self, OpenError> {
+        self.instruments.push(instrument.parse()?);
+        Ok(self)
+    }
+
+    /// How many levels a side the events carry: 1 to [`MAX_DEPTH`], 10 by default.
+    pub const fn depth(mut self, levels: usize) -> Self {
+        self.depth = levels;
+        self
+    }
+
+    /// Subscribes to a channel of `levels` levels a side where the venue offers a choice; by
+    /// default its fastest one that is deep enough.
+    pub const fn channel_depth(mut self, levels: usize) -> Self {
+        self.channel_depth = Some(levels);
+        self
+    }
+
+    /// Connects to `url` and not to the venue itself: a proxy or a simulator.
+    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
+        self.endpoint = Some(url.into());
+        self
+    }
+
+    /// Also trusts the certificates in a PEM file.
+    pub fn tls_ca_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.tls_ca = Some(path.into());
+        self
+    }
+
+    /// Makes the feed; it connects when its flow runs.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn build(self) -> Result<BookFeed, OpenError> {
+        let venue = self.spec.id;
+        if !(1..=MAX_DEPTH).contains(&self.depth) {
+            return Err(OpenError::Depth(self.depth));
+        }
+        let symbols = self.symbols()?;
+        let endpoint = self.endpoint.clone().map_or_else(|| self.address(), Ok)?;
+        let mut client = ws::Client::builder(endpoint).max_message(self.spec.max_message);
+        if let Some(path) = &self.tls_ca {
+            client = client.tls_ca_file(path);
+        }
+        let client = client
+            .build()
+            .map_err(|error| OpenError::Client { venue, error })?;
+        Ok(Drive::new(client, self.feed(symbols), Backoff::new(seed())))
+    }
+
+    /// The unified and the native symbols.
+    fn symbols(&self) -> Result<Vec<(Symbol, Symbol)>, OpenError> {
+        let Spec {
+            id: venue,
+            kinds,
+            native,
+            ..
+        } = *self.spec;
+        let both = |instrument: &Instrument| {
+            let native = native(instrument);
+            native
+                .map(|native| (instrument.symbol(), native))
+                .ok_or(OpenError::NotOffered {
+                    venue,
+                    instrument: *instrument,
+                    kinds,
+                })
+        };
+        self.instruments.iter().map(both).collect()
+    }
+
+    /// The one address of all instruments.
+    fn address(&self) -> Result<String, OpenError> {
+        let Some(first) = self.instruments.first() else {
+            return Ok(String::new());
+        };
+        let address = (self.spec.endpoint)(first);
+        let elsewhere = |other: &&Instrument| (self.spec.endpoint)(other) != address;
+        match self.instruments.iter().find(elsewhere) {
+            None => Ok(address.into()),
+            Some(other) => {
+                let (first, other) = (*first, *other);
+                Err(OpenError::Endpoints {
+                    venue: self.spec.id,
+                    first,
+                    other,
+                })
+            }
+        }
+    }
+
+    fn feed(&self, symbols: Vec<(Symbol, Symbol)>) -> Feed<Box<dyn Subscriber>, BookChanges> {
+        let native = symbols.iter().map(|(_, native)| *native);
+        let mut wanted = Subscription::new(native, self.depth);
+        wanted.channel_depth = self.channel_depth;
+        let mut name = format!("{} {}", self.spec.id, symbols[0].0);
+        if symbols.len() > 1 {
+            name = format!("{name}+{}", symbols.len() - 1);
+        }
+        // A registered id fits a venue's name.
+        let venue = Venue::new(self.spec.id).unwrap_or_default();
+        let decoder = (self.spec.decoder)(&wanted);
+        let rules = (self.spec.rules)();
+        let listener = BookListener::new(venue, decoder, rules, self.depth, symbols);
+        let subscriber = (self.spec.subscriber)(&wanted);
+        Feed::new(
+            name,
+            subscriber,
+            Changed::new(listener),
+            (self.spec.policy)(),
+        )
+    }
+}
+
+/// Different for every feed of every process, so that they do not come back in step.
+fn seed() -> u64 {
+    RandomState::new().build_hasher().finish()
+}

@@ -1,0 +1,231 @@
+//! Bitstamp: `order_book_<pair>`, a whole image of the best 100 levels with every message.
+//!
+//! The levels come before the keys that say which channel they are of, so they are read on the
+//! assumption that they are wanted; what turns out to be of another channel is nobody's.
+
+use std::collections::VecDeque;
+
+use dragonfly_core::{
+    clock::{Nanos, UtcNanos},
+    feed::{Ack, Ask, Budget, Decoded, FeedPolicy, Ping, Subscriber},
+    market::{BookRules, BookUpdate, Instrument, Kind, SequenceRule, Symbol, UpdateKind},
+};
+
+use super::{
+    Spec,
+    grammar::{Apply, Grammar, Json, is_other, lacks, symbol, unified, words},
+};
+use crate::json::{Cursor, Parse, quoted, scalars, whole_number};
+
+/// What the name of a book channel begins with.
+const CHANNEL: &str = "order_book_";
+
+pub(super) static SPEC: Spec = Spec {
+    id: "bitstamp",
+    about: "Bitstamp spot and perpetuals: images of the best 100 levels on every change",
+    kinds: "spot, perpetual",
+    channel: "order_book_<symbol>",
+    loss: "every message is a whole image; microtimestamp must grow",
+    depths: &[100],
+    usual_depth: 100,
+    rules: || BookRules {
+        sequence: SequenceRule::Increasing,
+        // There is no image on subscribing, and a quiet book sends nothing for up to a minute.
+        sync_within: Nanos::from_secs(60),
+        ..BookRules::default()
+    },
+    policy: || FeedPolicy {
+        ping: Ping::Text(r#"{"event":"bts:heartbeat"}"#),
+        keep_alive: Some(Nanos::from_secs(20)),
+        messages: Budget::new(20, Nanos::from_millis(50)),
+        ..FeedPolicy::default()
+    },
+    max_message: 1 << 20,
+    native: |instrument| {
+        let suffix = match instrument.kind() {
+            Kind::Spot => "",
+            Kind::Perpetual => "-perp",
+            _ => return None,
+        };
+        let pair = format!("{}{}{suffix}", instrument.base(), instrument.quote());
+        Symbol::new(&pair.to_ascii_lowercase()).ok()
+    },
+    unify: |_| unify,
+    endpoint: |_| "wss://ws.bitstamp.net",
+    subscriber: |wanted| {
+        Box::new(Channels {
+            symbols: wanted.symbols.clone(),
+            unanswered: VecDeque::new(),
+        })
+    },
+    decoder: |_| Box::new(Json(Books)),
+    diffs: None,
+};
+
+fn unify(native: &str) -> Symbol {
+    let instrument = match native.strip_suffix("-perp") {
+        Some(pair) => Instrument::from_compact(pair)
+            .and_then(|pair| Instrument::new(pair.base(), pair.quote(), Kind::Perpetual).ok()),
+        None => Instrument::from_compact(native),
+    };
+    unified(instrument, native)
+}
+
+#[derive(Debug)]
+struct Channels {
+    symbols: Vec<Symbol>,
+    /// Requests are answered in their order; a refusal does not name what it refuses.
+    unanswered: VecDeque<Symbol>,
+}
+
+fn request(event: &str, symbol: &Symbol) -> String {
+    let channel = quoted(&format!("{CHANNEL}{symbol}"));
+    format!(r#"{{"event":"bts:{event}","data":{{"channel":{channel}}}}}"#)
+}
+
+impl Subscriber for Channels {
+    fn subscribe(&mut self, ask: Ask, send: &mut dyn FnMut(&[u8])) {
+        match ask {
+            Ask::Again(symbol) => {
+                send(request("unsubscribe", &symbol).as_bytes());
+                send(request("subscribe", &symbol).as_bytes());
+                self.unanswered.push_back(symbol);
+            }
+            _ => {
+                self.unanswered.clear();
+                for symbol in &self.symbols {
+                    send(request("subscribe", symbol).as_bytes());
+                    self.unanswered.push_back(*symbol);
+                }
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, message: &[u8]) -> Ack {
+        let paths = ["event", "channel", "data.message"];
+        let Ok([Some(event), channel, reason]) = scalars(message, paths) else {
+            return Ack::Waiting;
+        };
+        match event {
+            b"bts:subscription_succeeded" => {
+                let name = channel.and_then(|name| name.strip_prefix(CHANNEL.as_bytes()));
+                self.unanswered.retain(|s| Some(s.as_bytes()) != name);
+                if self.unanswered.is_empty() {
+                    Ack::Accepted
+                } else {
+                    Ack::Waiting
+                }
+            }
+            b"bts:error" => Ack::Rejected {
+                symbol: self.unanswered.pop_front(),
+                reason: words(reason),
+            },
+            b"bts:request_reconnect" => Ack::Reconnect,
+            _ => Ack::Waiting,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Books;
+
+/// What a message has been found to hold.
+#[derive(Default)]
+struct Found<'a> {
+    channel: Option<&'a [u8]>,
+    event: Option<&'a [u8]>,
+    micros: Option<&'a [u8]>,
+    bids: bool,
+    asks: bool,
+}
+
+impl<'a> Found<'a> {
+    /// The pair, if this is an image of its book.
+    #[inline]
+    fn pair(&self) -> Option<&'a [u8]> {
+        let pair = self.channel?.strip_prefix(CHANNEL.as_bytes());
+        pair.filter(|_| self.event == Some(b"data"))
+    }
+}
+
+impl Grammar for Books {
+    #[inline]
+    fn parse(
+        &mut self,
+        message: &[u8],
+        update: &mut BookUpdate,
+        apply: Apply<'_>,
+    ) -> Parse<Decoded> {
+        let mut c = Cursor::new(message);
+        if is_other(&mut c)? {
+            return Ok(Decoded::OTHER);
+        }
+        let mut found = Found::default();
+        if let Err(fault) = read(&mut c, Some(update), &mut found) {
+            // The levels may be of a channel whose levels look otherwise.
+            let mut only_names = Found::default();
+            read(&mut Cursor::new(message), None, &mut only_names)?;
+            return match only_names.pair() {
+                Some(_) => Err(fault),
+                None => Ok(Decoded::OTHER),
+            };
+        }
+        let Some(pair) = found.pair() else {
+            return Ok(Decoded::OTHER);
+        };
+        let micros = found.micros.and_then(whole_number);
+        let (Some(micros), true, true) = (micros, found.bids, found.asks) else {
+            return Err(lacks("an image without microtimestamp, bids or asks", &c));
+        };
+        update.kind = UpdateKind::Image;
+        update.symbol = symbol(pair, &c)?;
+        (update.first, update.last) = (micros, micros);
+        update.ts_venue = Some(UtcNanos::from_micros(micros));
+        apply(update);
+        Ok(Decoded::Book)
+    }
+}
+
+#[inline]
+fn read<'a>(
+    c: &mut Cursor<'a>,
+    mut update: Option<&mut BookUpdate>,
+    found: &mut Found<'a>,
+) -> Parse<()> {
+    c.object(|key, c| match (key, &mut update) {
+        (b"channel", _) => {
+            found.channel = c.text_if_any()?;
+            Ok(())
+        }
+        (b"event", _) => {
+            found.event = c.text_if_any()?;
+            Ok(())
+        }
+        (b"data", Some(update)) if c.is_object() => c.object(|key, c| data(key, c, update, found)),
+        _ => c.skip(),
+    })?;
+    c.end()
+}
+
+#[inline]
+fn data<'a>(
+    key: &[u8],
+    c: &mut Cursor<'a>,
+    update: &mut BookUpdate,
+    found: &mut Found<'a>,
+) -> Parse<()> {
+    let wanted = update.wanted;
+    match key {
+        b"microtimestamp" => found.micros = c.text_if_any()?,
+        b"bids" if c.is_array() => {
+            c.pairs(&mut update.bids, wanted)?;
+            found.bids = true;
+        }
+        b"asks" if c.is_array() => {
+            c.pairs(&mut update.asks, wanted)?;
+            found.asks = true;
+        }
+        _ => c.skip()?,
+    }
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! Integration tests: every venue over its captures, and the decorators.
+
+mod it {
+    pub(crate) mod bench_decode;
+    pub(crate) mod books;
+    pub(crate) mod capture;
+    pub(crate) mod conformance;
+    pub(crate) mod decorate;
+    pub(crate) mod fixtures;
+    pub(crate) mod fuzz_smoke;
+    pub(crate) mod json_text;
+    pub(crate) mod replay;
+    pub(crate) mod sequence;
+}
