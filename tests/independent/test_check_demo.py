@@ -114,15 +114,27 @@ class PlantedErrors(unittest.TestCase):
             with self.subTest(name):
                 self.assertGreater(self.planted(change).differences, 0)
 
-    def test_a_missed_update_is_found(self):
-        renumbered = []
-        # Of three messages in a row two are of one venue.
-        for seq, book in enumerate(self.right[:300] + self.right[303:], start=1):
+    def without(self, unwanted):
+        """The right stream without some messages, numbered as if there had never been more."""
+        kept = [book for book in self.right if not unwanted(book)]
+        for seq, book in enumerate(kept, start=1):
             copy = MESSAGES.Book()
             copy.CopyFrom(book)
             copy.seq = seq
-            renumbered.append(copy)
-        self.assertGreater(judge(renumbered).differences, 0)
+            yield copy
+
+    def test_a_missed_update_is_found(self):
+        # Whether it changed a best level decides if it had to be shown.
+        tops = RECORDS["bybit"].tops
+        changed = [index for index in range(1, len(tops)) if tops[index] != tops[index - 1]]
+        unchanged = [index for index in range(1, len(tops)) if tops[index] == tops[index - 1]]
+        for index, strict, differs in ((changed[50], False, True), (unchanged[5], False, False),
+                                       (unchanged[5], True, True)):
+            time = {position: ts for ts, position in RECORDS["bybit"].by_time.items()}[index]
+            gone = lambda book: any(leg.ts_venue_ns == time for leg in book.legs)
+            checker = judge(self.without(gone), strict=strict)
+            missed = [what for what in checker.said if f"bybit: message {index} " in what]
+            self.assertEqual(bool(missed), differs)
 
     def test_a_missed_message_is_a_hole_in_the_stream(self):
         self.assertGreater(judge(self.right[:300] + self.right[301:]).differences, 0)
