@@ -93,10 +93,9 @@ pub(crate) trait Dialect: Send {
     }
 }
 
-/// The dialect of a venue.
+/// The dialect of a venue; `_` may stand for `-` in its name.
 pub(crate) fn find(venue: &str) -> Option<&'static Spec> {
-    // The hyphenated spelling is what recordings' folders are called.
-    let venue = venue.replace('-', "_");
+    let venue = venue.replace('_', "-");
     SPECS.into_iter().find(|spec| spec.name == venue)
 }
 
@@ -140,8 +139,8 @@ mod tests {
     #[test]
     fn venues_are_found_under_both_spellings() {
         assert_eq!(
-            find("coinbase-advanced").map(|s| s.name),
-            Some("coinbase_advanced")
+            find("coinbase_advanced").map(|s| s.name),
+            Some("coinbase-advanced")
         );
         assert!(find("mtgox").is_none());
     }

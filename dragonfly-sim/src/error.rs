@@ -3,28 +3,18 @@
 
 use std::{io, net::SocketAddr};
 
+use dragonfly_clients::capture::CaptureError;
+
 /// Why a recording could not be read or a simulator not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SimError {
-    /// The recording cannot be read at all.
-    #[error("{name}: cannot be read: {source}")]
-    Unreadable {
-        /// The recording's path or name.
-        name: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A line of the recording is not of the recorded form.
-    #[error("{name}, line {line}: {reason}")]
-    BrokenLine {
-        /// The recording's path or name.
-        name: String,
-        /// The line, counted from 1.
-        line: usize,
-        /// What is wrong with it.
-        reason: String,
-    },
+    /// The recording cannot be read, or a line of it is not of the recorded form.
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    /// A demo recording, which is part of the program, cannot be decompressed.
+    #[error("the demo recording is damaged: {0}")]
+    Demo(String),
     /// No dialect speaks for this venue.
     #[error("unknown venue `{name}`; known are {known}")]
     UnknownVenue {

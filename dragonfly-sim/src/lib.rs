@@ -13,7 +13,7 @@
 //! # fn main() -> Result<(), dragonfly_sim::SimError> {
 //! let sim = Sim::builder()
 //!     .venue(Recorded::new("bybit", Recording::demo_bybit()?))
-//!     .venue(Recorded::new("coinbase_advanced", Recording::demo_coinbase()?).pace(Pace::Speed(2.0)))
+//!     .venue(Recorded::new("coinbase-advanced", Recording::demo_coinbase()?).pace(Pace::Speed(2.0)))
 //!     .start()?;
 //! println!("connect to {:?}, trust {}", sim.endpoint("bybit"), sim.ca_pem());
 //! # Ok(())
@@ -27,7 +27,7 @@
 //! | `binance` | every recorded stream | `<symbol>@depth20@100ms`, from REST image and diffs |
 //! | `bitstamp` | `diff_order_book_*`, `live_trades_*` | `order_book_*`, from REST image and diffs |
 //! | `bybit` | every recorded topic | nothing |
-//! | `coinbase_advanced` | every recorded channel | `sequence_num`, numbered anew for each connection |
+//! | `coinbase-advanced` | every recorded channel | `sequence_num`, numbered anew for each connection |
 //! | `kraken` | nothing: the recordings are of protocol v1 | `book` of protocol v2, digits and checksums kept |
 //!
 //! Acknowledgements, refusals, pongs and Kraken's heartbeats are made for each connection.

@@ -24,7 +24,7 @@ enum Command {
     /// --ca-out writes. When a recording ends its connection is closed, and the next connection
     /// plays it from the start.
     #[command(
-        after_help = "Venues: binance, bitstamp, bybit, coinbase_advanced, kraken\n\n\
+        after_help = "Venues: binance, bitstamp, bybit, coinbase-advanced, kraken\n\n\
         Example:\n  dragonfly-sim serve --venue bybit=spot.jsonl.zst --speed 2 --ca-out ca.pem"
     )]
     Serve(Serve),

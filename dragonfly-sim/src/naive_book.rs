@@ -3,47 +3,28 @@
 //! It shares no code with the books of the framework on purpose: what the simulator derives from a
 //! recording must not contain the mistakes it is there to find.
 
-use std::{cmp::Ordering, collections::BTreeMap, fmt::Write};
+use std::{collections::BTreeMap, fmt::Write};
 
-/// A price as the venue wrote it, ordered by value: `9.5 < 10.0 = 10.00`. Plain digits and one
-/// point only, which is all these venues send.
-#[derive(Clone, Debug)]
-pub(crate) struct PriceText(String);
+/// A price ordered by value: `9.5 < 10.0 = 10.00`. Plain digits and one point only, which is all
+/// these venues send.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct PriceText {
+    /// Digits before the point: more digits are a higher price.
+    whole_digits: usize,
+    /// All digits without leading and trailing zeros, the point kept.
+    digits: String,
+}
 
 impl PriceText {
-    fn parts(&self) -> (&str, &str) {
-        let (whole, fraction) = self.0.split_once('.').unwrap_or((&self.0, ""));
-        (
-            whole.trim_start_matches('0'),
-            fraction.trim_end_matches('0'),
-        )
+    pub(crate) fn new(price: &str) -> Self {
+        let (whole, fraction) = price.split_once('.').unwrap_or((price, ""));
+        let whole = whole.trim_start_matches('0');
+        Self {
+            whole_digits: whole.len(),
+            digits: format!("{whole}.{}", fraction.trim_end_matches('0')),
+        }
     }
 }
-
-impl Ord for PriceText {
-    fn cmp(&self, other: &Self) -> Ordering {
-        let ((whole, fraction), (other_whole, other_fraction)) = (self.parts(), other.parts());
-        whole
-            .len()
-            .cmp(&other_whole.len())
-            .then_with(|| whole.cmp(other_whole))
-            .then_with(|| fraction.cmp(other_fraction))
-    }
-}
-
-impl PartialOrd for PriceText {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for PriceText {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for PriceText {}
 
 /// A level as the venues write it: price, quantity, and at times more.
 pub(crate) type LevelText = Vec<String>;
@@ -105,7 +86,7 @@ fn apply(side: &mut SideText, levels: &[LevelText]) {
         let [price, qty, ..] = level.as_slice() else {
             continue;
         };
-        let key = PriceText(price.clone());
+        let key = PriceText::new(price);
         if is_zero(qty) {
             side.remove(&key);
         } else {

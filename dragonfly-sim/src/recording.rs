@@ -1,25 +1,19 @@
 //! Recordings: what a venue really sent, one JSON object a line, read once and shared.
 //!
-//! A line is `{"ts": <receive time, ns UTC, or null>, "dir": "in" | "out", "url": "...", "msg": "..."}`;
-//! further keys are ignored. Files are plain text or compressed with zstd, told apart by their
-//! first bytes and not by their name.
+//! The file format is that of [`dragonfly_clients::capture`].
 
 use std::{
     collections::HashSet,
     fmt,
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     path::Path,
     sync::Arc,
 };
 
+use dragonfly_clients::capture::{self, Direction};
 use dragonfly_core::clock::UtcNanos;
-use serde::Deserialize;
 
 use crate::SimError;
-
-/// The largest recording that is read, in bytes of decompressed text.
-const MAX_TEXT_BYTES: u64 = 4 << 30;
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 const DEMO_BYBIT: &[u8] = include_bytes!("../recordings/bybit_20260809_spot_btcusdt.jsonl.zst");
 const DEMO_COINBASE: &[u8] = include_bytes!("../recordings/coinbase_20260809_btcusd.jsonl.zst");
@@ -45,55 +39,49 @@ pub struct Recording {
     lines: Arc<[Line]>,
 }
 
-#[derive(Deserialize)]
-struct RawLine {
-    ts: Option<u64>,
-    dir: String,
-    url: String,
-    msg: String,
-}
-
 impl Recording {
-    /// Reads a recording from a file.
+    /// Reads a recording from a file, `.jsonl` or `.jsonl.zst`.
     ///
     /// # Errors
-    /// When the file cannot be read, or a line is not an object of the recorded form; the error
-    /// names the file and the line.
+    /// When the file cannot be read, or a line is not of the recorded form; the error names the
+    /// file and the line.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, SimError> {
         let path = path.as_ref();
-        let name = path.display().to_string();
-        let file = std::fs::File::open(path).map_err(|source| SimError::Unreadable {
-            name: name.clone(),
-            source,
-        })?;
-        Self::read(name, file)
+        Self::collect(path.display().to_string(), capture::open(path)?)
     }
 
-    /// Reads a recording from bytes; `name` is what errors call it.
+    /// Reads a recording from uncompressed lines; `name` is what errors call it.
     ///
     /// # Errors
     /// As [`Recording::open`].
-    pub fn read(name: impl Into<String>, source: impl Read) -> Result<Self, SimError> {
+    pub fn read(name: impl Into<String>, lines: impl BufRead) -> Result<Self, SimError> {
         let name = name.into();
-        let unreadable = |source| SimError::Unreadable {
-            name: name.clone(),
-            source,
-        };
-        let mut source = BufReader::new(source);
-        let lines = if source
-            .fill_buf()
-            .map_err(unreadable)?
-            .starts_with(&ZSTD_MAGIC)
-        {
-            let text = zstd::Decoder::with_buffer(source).map_err(unreadable)?;
-            parse(&name, BufReader::new(text.take(MAX_TEXT_BYTES)))?
-        } else {
-            parse(&name, source.take(MAX_TEXT_BYTES))?
-        };
+        Self::collect(name.clone(), capture::Reader::new(name, lines))
+    }
+
+    fn collect(name: String, records: capture::Reader<impl BufRead>) -> Result<Self, SimError> {
+        let mut lines: Vec<Line> = Vec::new();
+        let mut urls: HashSet<Arc<str>> = HashSet::new();
+        for record in records {
+            let record = record?;
+            let before = lines.last().map(|line| line.at);
+            lines.push(Line {
+                at: record.ts.or(before).unwrap_or_default(),
+                inbound: record.direction == Direction::In,
+                url: shared(&mut urls, &record.url),
+                text: record.msg.into(),
+            });
+        }
         Ok(Self {
             name,
             lines: lines.into(),
         })
+    }
+
+    fn demo(name: &str, compressed: &'static [u8]) -> Result<Self, SimError> {
+        let lines = zstd::Decoder::with_buffer(compressed)
+            .map_err(|error| SimError::Demo(error.to_string()))?;
+        Self::read(name, BufReader::new(lines))
     }
 
     /// Bybit spot `BTCUSDT`, `orderbook.200`, 42 s of 2026-08-09 21:27 UTC.
@@ -101,7 +89,7 @@ impl Recording {
     /// # Errors
     /// Never in practice: the recording is part of the program.
     pub fn demo_bybit() -> Result<Self, SimError> {
-        Self::read("demo recording of Bybit", DEMO_BYBIT)
+        Self::demo("demo recording of Bybit", DEMO_BYBIT)
     }
 
     /// Coinbase Advanced `BTC-USD`, `level2` and heartbeats, 25 s of 2026-08-09 21:05 UTC.
@@ -109,7 +97,7 @@ impl Recording {
     /// # Errors
     /// Never in practice: the recording is part of the program.
     pub fn demo_coinbase() -> Result<Self, SimError> {
-        Self::read("demo recording of Coinbase", DEMO_COINBASE)
+        Self::demo("demo recording of Coinbase", DEMO_COINBASE)
     }
 
     /// What the recording is called in messages: its path, or the name it was read under.
@@ -151,31 +139,6 @@ impl fmt::Debug for Recording {
             .field("lines", &self.lines.len())
             .finish()
     }
-}
-
-fn parse(name: &str, source: impl BufRead) -> Result<Vec<Line>, SimError> {
-    let mut lines: Vec<Line> = Vec::new();
-    let mut urls: HashSet<Arc<str>> = HashSet::new();
-    for (index, text) in source.lines().enumerate() {
-        let broken = |reason: String| SimError::BrokenLine {
-            name: name.to_owned(),
-            line: index + 1,
-            reason,
-        };
-        let text = text.map_err(|error| broken(error.to_string()))?;
-        if text.trim().is_empty() {
-            continue;
-        }
-        let raw: RawLine = serde_json::from_str(&text).map_err(|e| broken(e.to_string()))?;
-        let before = lines.last().map(|line| line.at);
-        lines.push(Line {
-            at: raw.ts.map(UtcNanos).or(before).unwrap_or_default(),
-            inbound: raw.dir == "in",
-            url: shared(&mut urls, &raw.url),
-            text: raw.msg.into(),
-        });
-    }
-    Ok(lines)
 }
 
 /// The one shared copy of a URL, which thousands of lines repeat.

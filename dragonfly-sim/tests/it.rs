@@ -1,5 +1,7 @@
 //! Real clients over real WebSocket and TLS: what a client of each venue would notice.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
 #[path = "it/binance.rs"]
 mod binance;
 #[path = "it/bitstamp.rs"]

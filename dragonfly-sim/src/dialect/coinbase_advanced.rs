@@ -38,7 +38,7 @@ const CHANNELS: [(&str, &str); 7] = [
 const HEARTBEATS: &str = "heartbeats";
 
 pub(super) const SPEC: Spec = Spec {
-    name: "coinbase_advanced",
+    name: "coinbase-advanced",
     prepare,
     open,
     patience: Duration::from_secs(5),

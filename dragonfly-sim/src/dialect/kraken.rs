@@ -9,16 +9,19 @@
 //! changed among the best N, without deletes for levels pushed out of them, as the venue does it;
 //! the recorded checksum covers the best 10 and so holds for every depth.
 
+mod window;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use dragonfly_core::clock::UtcNanos;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::window::{Best, Change, advance};
 use super::{Action, Dialect, Spec, Tapes, Visit, only};
 use crate::{
     Recording,
-    naive_book::{LevelText, NaiveBook, SideText},
+    naive_book::{LevelText, NaiveBook},
     recording::Line,
     rfc3339,
     tape::Tape,
@@ -142,8 +145,21 @@ fn record(tape: &mut Tape, pairs: &mut BTreeMap<String, Pair>, line: &Line, mess
         let (bids, asks) = if *depth == message.depth {
             (changes(&message.bids), changes(&message.asks))
         } else {
-            let bids = advance(&mut window.bids, &pair.book.bids, *depth, true);
-            let asks = advance(&mut window.asks, &pair.book.asks, *depth, false);
+            let full = &pair.book;
+            let bids = advance(
+                &mut window.bids,
+                &full.bids,
+                &message.bids,
+                *depth,
+                Best::Highest,
+            );
+            let asks = advance(
+                &mut window.asks,
+                &full.asks,
+                &message.asks,
+                *depth,
+                Best::Lowest,
+            );
             (bids, asks)
         };
         if !bids.is_empty() || !asks.is_empty() {
@@ -162,46 +178,9 @@ fn push(tape: &mut Tape, line: &Line, message: &Message, depth: usize, text: &st
     tape.push(line.at, &stream, text.into(), 0..0);
 }
 
-/// Price and quantity texts.
-type Change = (String, String);
-
 fn changes(levels: &[LevelText]) -> Vec<Change> {
     let pair = |level: &LevelText| Some((level.first()?.clone(), level.get(1)?.clone()));
     levels.iter().filter_map(pair).collect()
-}
-
-/// Moves a subscriber's window on to the best `depth` of `full` and returns what it is told.
-fn advance(window: &mut SideText, full: &SideText, depth: usize, descending: bool) -> Vec<Change> {
-    let best: SideText = {
-        let entry = |(key, level): (&_, &Change)| (Clone::clone(key), level.clone());
-        if descending {
-            full.iter().rev().take(depth).map(entry).collect()
-        } else {
-            full.iter().take(depth).map(entry).collect()
-        }
-    };
-    let mut told = Vec::new();
-    for (key, (price, qty)) in window.iter() {
-        if !full.contains_key(key) {
-            let zero: String = qty
-                .chars()
-                .map(|c| if c.is_ascii_digit() { '0' } else { c })
-                .collect();
-            told.push((price.clone(), unpadded_zero(&zero)));
-        }
-    }
-    let changed = best
-        .iter()
-        .filter(|(key, level)| window.get(key) != Some(level));
-    told.extend(changed.map(|(_, level)| level.clone()));
-    *window = best;
-    told
-}
-
-/// A zero with one digit before the point, as JSON demands.
-fn unpadded_zero(zero: &str) -> String {
-    let fraction = zero.find('.').and_then(|point| zero.get(point..));
-    format!("0{}", fraction.unwrap_or_default())
 }
 
 /// The levels of a v2 message.
@@ -451,27 +430,5 @@ mod tests {
             (2, 1, Some(17))
         );
         assert_eq!(message.timestamp(), "1970-01-01T00:00:05.000003Z");
-    }
-
-    #[test]
-    fn a_smaller_window_is_refilled_and_not_told_of_levels_pushed_out() {
-        let asks = |levels: &[(&str, &str)]| -> Vec<LevelText> {
-            levels
-                .iter()
-                .map(|(p, q)| vec![(*p).to_owned(), (*q).to_owned()])
-                .collect()
-        };
-        let mut full = NaiveBook::of(&[], &asks(&[("1", "9.5"), ("2", "1"), ("3", "1")]));
-        let mut window = full.clone();
-        window.truncate(2);
-        full.apply(&[], &asks(&[("1", "0")]));
-        let told = advance(&mut window.asks, &full.asks, 2, false);
-        assert_eq!(
-            told,
-            [("1", "0.0"), ("3", "1")].map(|(p, q)| (p.into(), q.into()))
-        );
-        full.apply(&[], &asks(&[("1.5", "7")]));
-        let told = advance(&mut window.asks, &full.asks, 2, false);
-        assert_eq!(told, [("1.5".into(), "7".into())]);
     }
 }

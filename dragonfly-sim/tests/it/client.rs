@@ -10,31 +10,31 @@ use rustls::{
 use tungstenite::{Message, WebSocket};
 
 /// A recording that is kept beside the sources.
-pub fn recording(name: &str) -> Recording {
+pub(crate) fn recording(name: &str) -> Recording {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("recordings");
     Recording::open(folder.join(name)).unwrap()
 }
 
 /// A simulator of one venue that plays as fast as it is read.
-pub fn simulate(venue: &str, capture: Recording) -> Sim {
+pub(crate) fn simulate(venue: &str, capture: Recording) -> Sim {
     Sim::builder()
         .venue(Recorded::new(venue, capture).pace(Pace::AsFast))
         .start()
         .unwrap()
 }
 
-pub struct Client(WebSocket<StreamOwned<ClientConnection, TcpStream>>);
+pub(crate) struct Client(WebSocket<StreamOwned<ClientConnection, TcpStream>>);
 
 /// How a connection ended: the close code, or `None` without a closing handshake.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Closed(pub Option<u16>);
+pub(crate) struct Closed(pub(crate) Option<u16>);
 
 impl Client {
-    pub fn connect(sim: &Sim, venue: &str) -> Self {
+    pub(crate) fn connect(sim: &Sim, venue: &str) -> Self {
         Self::try_connect(sim, sim.endpoint(venue).unwrap()).unwrap()
     }
 
-    pub fn try_connect(sim: &Sim, url: &str) -> Result<Self, String> {
+    pub(crate) fn try_connect(sim: &Sim, url: &str) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
         roots
             .add(CertificateDer::from_pem_slice(sim.ca_pem().as_bytes()).unwrap())
@@ -58,11 +58,11 @@ impl Client {
         }
     }
 
-    pub fn send(&mut self, text: &str) {
+    pub(crate) fn send(&mut self, text: &str) {
         self.0.send(Message::text(text)).unwrap();
     }
 
-    pub fn message(&mut self) -> Result<Message, Closed> {
+    pub(crate) fn message(&mut self) -> Result<Message, Closed> {
         match self.0.read() {
             Ok(Message::Close(frame)) => {
                 // Reading on completes the closing handshake.
@@ -80,17 +80,17 @@ impl Client {
         }
     }
 
-    pub fn text(&mut self) -> Result<String, Closed> {
+    pub(crate) fn text(&mut self) -> Result<String, Closed> {
         self.message()
             .map(|message| message.into_text().unwrap().as_str().to_owned())
     }
 
-    pub fn next(&mut self) -> String {
+    pub(crate) fn next(&mut self) -> String {
         self.text().unwrap()
     }
 
     /// Every text until the connection ends, and how it ended.
-    pub fn rest(&mut self) -> (Vec<String>, Closed) {
+    pub(crate) fn rest(&mut self) -> (Vec<String>, Closed) {
         let mut texts = Vec::new();
         loop {
             match self.text() {
@@ -101,12 +101,12 @@ impl Client {
     }
 
     /// Pings, and fails if anything but the pong comes: what was said before stays unanswered.
-    pub fn expect_silence(&mut self) {
+    pub(crate) fn expect_silence(&mut self) {
         self.0.send(Message::Ping("still there".into())).unwrap();
         assert_eq!(self.message().unwrap(), Message::Pong("still there".into()));
     }
 
-    pub fn close(&mut self) -> Closed {
+    pub(crate) fn close(&mut self) -> Closed {
         let frame = tungstenite::protocol::CloseFrame {
             code: 1000.into(),
             reason: "bye".into(),

@@ -34,9 +34,9 @@ fn recorded(channel: &str) -> Vec<String> {
 
 #[test]
 fn the_sequence_has_no_holes_and_the_text_is_the_recorded_one() {
-    let sim = simulate("coinbase-advanced", Recording::demo_coinbase().unwrap());
+    let sim = simulate("coinbase_advanced", Recording::demo_coinbase().unwrap());
     for _loop in 0..2 {
-        let mut client = Client::connect(&sim, "coinbase_advanced");
+        let mut client = Client::connect(&sim, "coinbase-advanced");
         client.send(LEVEL2);
         client.send(HEARTBEATS);
         let (texts, closed) = client.rest();
@@ -57,8 +57,8 @@ fn the_sequence_has_no_holes_and_the_text_is_the_recorded_one() {
 
 #[test]
 fn the_acknowledgement_holds_the_full_state() {
-    let sim = simulate("coinbase_advanced", Recording::demo_coinbase().unwrap());
-    let mut client = Client::connect(&sim, "coinbase_advanced");
+    let sim = simulate("coinbase-advanced", Recording::demo_coinbase().unwrap());
+    let mut client = Client::connect(&sim, "coinbase-advanced");
     client.send(LEVEL2);
     client.send(HEARTBEATS);
     let (texts, _) = client.rest();
@@ -76,8 +76,8 @@ fn the_acknowledgement_holds_the_full_state() {
 
 #[test]
 fn an_unrecorded_product_is_acknowledged_and_silent() {
-    let sim = simulate("coinbase_advanced", Recording::demo_coinbase().unwrap());
-    let mut client = Client::connect(&sim, "coinbase_advanced");
+    let sim = simulate("coinbase-advanced", Recording::demo_coinbase().unwrap());
+    let mut client = Client::connect(&sim, "coinbase-advanced");
     client.send(r#"{"type":"subscribe","product_ids":["XYZ-USD"],"channel":"level2"}"#);
     assert!(client.next().contains(r#"{"level2":["XYZ-USD"]}"#));
     client.expect_silence();
@@ -85,8 +85,8 @@ fn an_unrecorded_product_is_acknowledged_and_silent() {
 
 #[test]
 fn an_alias_plays_the_product_it_stands_for() {
-    let sim = simulate("coinbase_advanced", Recording::demo_coinbase().unwrap());
-    let mut client = Client::connect(&sim, "coinbase_advanced");
+    let sim = simulate("coinbase-advanced", Recording::demo_coinbase().unwrap());
+    let mut client = Client::connect(&sim, "coinbase-advanced");
     client.send(&LEVEL2.replace("BTC-USD", "BTC-USDC"));
     assert!(client.next().contains(r#"{"level2":["BTC-USD"]}"#));
     assert!(client.next().contains(r#""type":"snapshot""#));
@@ -94,8 +94,8 @@ fn an_alias_plays_the_product_it_stands_for() {
 
 #[test]
 fn an_unknown_channel_is_refused_outside_the_sequence() {
-    let sim = simulate("coinbase_advanced", Recording::demo_coinbase().unwrap());
-    let mut client = Client::connect(&sim, "coinbase_advanced");
+    let sim = simulate("coinbase-advanced", Recording::demo_coinbase().unwrap());
+    let mut client = Client::connect(&sim, "coinbase-advanced");
     client.send(r#"{"type":"subscribe","product_ids":["BTC-USD"],"channel":"level9"}"#);
     let refusal: Value = serde_json::from_str(&client.next()).unwrap();
     let keys: BTreeSet<&str> = refusal

@@ -53,7 +53,7 @@ fn help_names_every_option() {
         "--speed",
         "--ca-out",
         "--bind",
-        "coinbase_advanced",
+        "coinbase-advanced",
     ] {
         assert!(said.contains(option), "{option} in {said}");
     }

@@ -19,7 +19,7 @@ fn wrong_input_is_named() {
     let unknown = Recorded::new("mtgox", Recording::demo_bybit().unwrap());
     let said = refusal(Sim::builder().venue(unknown));
     assert!(
-        said.contains("`mtgox`") && said.contains("bybit, coinbase_advanced"),
+        said.contains("`mtgox`") && said.contains("bybit, coinbase-advanced"),
         "{said}"
     );
     let mismatched = Recorded::new("kraken", Recording::demo_bybit().unwrap());
@@ -43,7 +43,7 @@ fn a_port_in_use_is_named() {
 
 #[test]
 fn venues_have_endpoints_of_their_own() {
-    let coinbase = Recorded::new("coinbase_advanced", Recording::demo_coinbase().unwrap());
+    let coinbase = Recorded::new("coinbase-advanced", Recording::demo_coinbase().unwrap());
     let sim = Sim::builder()
         .venue(bybit())
         .venue(coinbase)
