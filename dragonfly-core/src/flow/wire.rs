@@ -66,7 +66,7 @@ impl<C: Consumer> Wire<C> {
         let bells = self.bells.clone();
         Tap {
             consumer: self.into_input(),
-            bells,
+            bells: Wakes(bells),
         }
     }
 
@@ -143,10 +143,22 @@ impl Drop for Ticket {
     }
 }
 
-/// The reading end of a wire, outside the flow. Making room wakes the stages that wait for it.
+/// The reading end of a wire, outside the flow. Making room wakes the stages that wait for it, and
+/// so does dropping it.
 pub struct Tap<C: Consumer> {
     consumer: C,
-    bells: Arc<Bells>,
+    // After the consumer: its end must be visible to whoever this wakes.
+    bells: Wakes,
+}
+
+/// Wakes every thread of the flow when it is dropped.
+#[derive(Clone)]
+struct Wakes(Arc<Bells>);
+
+impl Drop for Wakes {
+    fn drop(&mut self) {
+        self.0.ring_all();
+    }
 }
 
 impl<C: Consumer> Consumer for Tap<C> {
@@ -159,7 +171,7 @@ impl<C: Consumer> Consumer for Tap<C> {
     fn release(&mut self, count: usize) {
         self.consumer.release(count);
         if count > 0 {
-            self.bells.ring_all();
+            self.bells.0.ring_all();
         }
     }
 }

@@ -287,6 +287,21 @@ fn a_bot_outside_the_flow_wakes_the_stage_that_waits_for_room() {
 }
 
 #[test]
+fn a_bot_that_leaves_ends_the_stage_that_waits_for_it() {
+    let mut flow = Flow::new();
+    let mut bot = flow
+        .listen(numbers(0, 1_000))
+        .via(queue::spsc(1))
+        .into_consumer();
+    let running = flow.launch(Threads::One).unwrap();
+    while bot.ready().unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+    drop(bot);
+    running.join().unwrap();
+}
+
+#[test]
 fn several_wires_are_read_as_one() {
     let mut flow = Flow::new();
     let a = flow.listen(numbers(0, 3)).via(queue::spsc(8));

@@ -73,7 +73,7 @@ pub(crate) fn show(address: SocketAddr, draws: bool, depth: u8) {
 }
 
 async fn watch(address: SocketAddr, draws: bool, depth: u8) {
-    let client = match Client::builder(&format!("http://{address}")).build() {
+    let client = match Client::builder(format!("http://{address}")).build() {
         Ok(client) => client,
         Err(error) => return tracing::warn!(%error, "the book cannot be shown here"),
     };
