@@ -7,7 +7,7 @@
 //! use dragonfly_core::{clock::Nanos, feed::Listener, market::BookEvent};
 //! use dragonfly_feeds::decorate::{Changed, Depth, Throttle};
 //!
-//! fn calm(listener: impl Listener<Event = BookEvent>) -> impl Listener<Event = BookEvent> {
+//! fn calm<L: Listener<Event = BookEvent>>(listener: L) -> impl Listener<Event = BookEvent> {
 //!     Throttle::new(Changed::new(Depth::new(listener, 5)), Nanos::from_millis(50))
 //! }
 //! # let _ = calm::<Box<dyn Listener<Event = BookEvent>>>;

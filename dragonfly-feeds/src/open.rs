@@ -78,7 +78,7 @@ pub enum OpenError {
 /// let feeds = dragonfly_feeds::open(["binance", "kraken"], "ETH-BTC")?;
 /// assert_eq!(feeds.len(), 2);
 ///
-/// let error = dragonfly_feeds::open(["binanse"], "ETH-BTC").unwrap_err();
+/// let error = dragonfly_feeds::open(["binanse"], "ETH-BTC").err().unwrap();
 /// assert!(error.to_string().starts_with("unknown venue \"binanse\": choose among binance, "));
 /// # Ok::<(), dragonfly_feeds::OpenError>(())
 /// ```

@@ -114,6 +114,8 @@ fn refill(
     order: impl Fn(&Level, &Level) -> std::cmp::Ordering,
 ) {
     side.clear();
+    // Room for the levels that deltas will add, so that those do not allocate one by one.
+    side.reserve(levels.len() + levels.len() / 2 + 16);
     // Venues send the best first, this stores it last: reversed, the sort finds one run.
     side.extend(levels.iter().rev());
     side.sort_by(&order);
