@@ -86,6 +86,22 @@ fn subscribing_at_run_time_is_acknowledged_even_for_what_does_not_exist() {
 }
 
 #[test]
+fn a_connection_keeps_as_many_streams_as_on_the_venue() {
+    let sim = simulate("binance", recording(CAPTURE));
+    let mut client = Client::connect(&sim, "binance");
+    for half in 0..2 {
+        let names: Vec<String> = (0..1_000).map(|n| format!("s{half}x{n}@trade")).collect();
+        let params = serde_json::json!(names);
+        client.send(&format!(
+            r#"{{"method":"SUBSCRIBE","params":{params},"id":1}}"#
+        ));
+        client.next();
+    }
+    client.send(r#"{"method":"LIST_SUBSCRIPTIONS","id":2}"#);
+    assert_eq!(client.next().matches("@trade").count(), 1_024);
+}
+
+#[test]
 fn recorded_streams_keep_their_text() {
     let sim = simulate("binance", recording(CAPTURE));
     let url = sim.endpoint("binance").unwrap().to_owned() + "?streams=blzeth@depth@100ms";

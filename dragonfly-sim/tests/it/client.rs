@@ -62,6 +62,14 @@ impl Client {
         self.0.send(Message::text(text)).unwrap();
     }
 
+    /// Sends several messages in one write, so that the simulator gets them at once.
+    pub(crate) fn send_together(&mut self, texts: &[&str]) {
+        for text in texts {
+            self.0.write(Message::text(*text)).unwrap();
+        }
+        self.0.flush().unwrap();
+    }
+
     pub(crate) fn message(&mut self) -> Result<Message, Closed> {
         match self.0.read() {
             Ok(Message::Close(frame)) => {
