@@ -8,6 +8,7 @@ mod it {
     mod connecting;
     mod deadlines;
     mod drive;
+    mod drive_faults;
     mod messages;
     mod server;
 }
