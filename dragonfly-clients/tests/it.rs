@@ -10,5 +10,6 @@ mod it {
     mod drive;
     mod drive_faults;
     mod messages;
+    mod replaying;
     mod server;
 }
