@@ -1,5 +1,5 @@
 //! The core as its users see it.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 #[path = "it/feed.rs"]
 mod feed;

@@ -17,4 +17,6 @@ mod it {
     mod policy;
     #[cfg(feature = "bins")]
     mod program;
+    #[cfg(feature = "bins")]
+    mod server_program;
 }
