@@ -163,7 +163,10 @@ impl TrackedBook {
                 self.sync.reset(BookState::Gap, Cause::CrossedBook);
             }
             BookState::Closed => {
+                // The venue may refuse it for ever: no reason to disturb the other books.
                 self.sync.reset(BookState::Syncing, Cause::Subscribed);
+                self.changed_at(now);
+                return Heard::Renew(self.native_symbol);
             }
             _ => {}
         }
