@@ -229,16 +229,10 @@ fn a_message_is_read_from_the_socket_without_allocating() {
         });
         server.join().unwrap();
         let seen = seen.lock().unwrap();
-        let warm = &seen[seen.len() / 4..];
+        let warm = &seen[seen.len() / 2..];
         assert!(warm.len() > 15, "{venue}: {} views", warm.len());
-        eprintln!(
-            "{venue} {} {} {:?}",
-            seen.len(),
-            warm[warm.len() - 1] - warm[0],
-            warm.windows(2)
-                .map(|w| w[1] - w[0])
-                .filter(|d| *d > 0)
-                .collect::<Vec<_>>()
-        );
+        // How much comes with one read is the system's choice: the buffer may still double.
+        let grown = warm[warm.len() - 1] - warm[0];
+        assert!(grown <= 2, "{venue}: {grown} for {} views", warm.len());
     }
 }
