@@ -56,3 +56,8 @@ pub use dragonfly_feeds as feeds;
 pub use dragonfly_grpc as grpc;
 #[cfg(feature = "sim")]
 pub use dragonfly_sim as sim;
+
+/// The examples of the README, which have to compile.
+#[cfg(all(doctest, feature = "feeds", feature = "grpc"))]
+#[doc = include_str!("../../README.md")]
+mod readme {}
