@@ -2,4 +2,4 @@
 # Fills fuzz/corpus with the recorded messages and the examples of the tests, one folder a target.
 set -eu
 cd "$(dirname "$0")/.."
-cargo test -p dragonfly-feeds --test it write_fuzz_corpus -- --ignored
+DRAGONFLY_FUZZ_CORPUS="$PWD/fuzz/corpus" cargo test -p dragonfly-feeds --test it every_fuzz_target_has_seeds

@@ -7,6 +7,7 @@ mod it {
     mod certificates;
     mod connecting;
     mod deadlines;
+    mod drive;
     mod messages;
     mod server;
 }

@@ -3,6 +3,7 @@
 //! * [`venue`]: the venues, each a [`Subscriber`](dragonfly_core::feed::Subscriber), a
 //!   [`Decoder`](dragonfly_core::feed::Decoder) and the rules it declares; look them up by id.
 //! * [`decorate`]: wrappers that decide which events of a listener go on.
+//! * [`VenueReplay`]: recordings through the same code.
 //! * [`json`]: the cursor the decoders read messages with.
 //!
 //! Nothing here does I/O, keeps a clock, or decides whether a book can be trusted: that is
@@ -11,6 +12,8 @@
 pub mod decorate;
 pub mod json;
 mod open;
+mod replay;
 pub mod venue;
 
 pub use open::{BookChanges, BookFeed, Builder, OpenError, open};
+pub use replay::{ReplayCounts, VenueReplay};

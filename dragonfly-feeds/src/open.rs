@@ -129,14 +129,7 @@ impl Builder {
     /// # Errors
     /// [`OpenError`] when either is unknown.
     pub fn new(venue: &str, instrument: &str) -> Result<Self, OpenError> {
-        let spec = venue::find(venue).ok_or_else(|| OpenError::UnknownVenue {
-            name: venue.into(),
-            known: venue::all()
-                .iter()
-                .map(|spec| spec.id)
-                .collect::<Vec<_>>()
-                .join(", "),
-        })?;
+        let spec = known(venue)?;
         let (instruments, depth) = (vec![instrument.parse()?], 10);
         Ok(Self {
             spec,
@@ -273,6 +266,18 @@ impl Builder {
             (self.spec.policy)(),
         )
     }
+}
+
+/// The venue with this id; the error names the venues there are.
+pub(crate) fn known(venue: &str) -> Result<&'static Spec, OpenError> {
+    venue::find(venue).ok_or_else(|| OpenError::UnknownVenue {
+        name: venue.into(),
+        known: venue::all()
+            .iter()
+            .map(|spec| spec.id)
+            .collect::<Vec<_>>()
+            .join(", "),
+    })
 }
 
 /// Different for every feed of every process, so that they do not come back in step.

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod it {
-    pub(crate) mod bench_decode;
     pub(crate) mod books;
     pub(crate) mod capture;
     pub(crate) mod conformance;

@@ -31,6 +31,17 @@ pub struct Record {
 }
 
 impl Record {
+    /// A text that was received, at a time and from an address that are not known.
+    pub fn received(msg: impl Into<String>) -> Self {
+        Self {
+            ts: None,
+            direction: Direction::In,
+            url: String::new(),
+            msg: msg.into(),
+            raw: None,
+        }
+    }
+
     /// The exact bytes that went over the wire, to be decoded as a live message would be.
     pub fn into_frame(self) -> Vec<u8> {
         self.raw.unwrap_or_else(|| self.msg.into_bytes())

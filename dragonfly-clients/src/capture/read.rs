@@ -94,6 +94,16 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
+    /// What it is called in errors: the file it reads.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The line that was read last, counting from one.
+    pub const fn line(&self) -> u64 {
+        self.line
+    }
+
     /// Reads one line into the buffer, without its line break.
     fn fill(&mut self) -> io::Result<Line> {
         self.buffer.clear();

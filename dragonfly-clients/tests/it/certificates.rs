@@ -137,9 +137,9 @@ fn a_trust_anchor_file_that_is_of_no_use_is_named_with_the_reason() {
     assert!(refused("/nowhere/ca.pem".as_ref()).contains("No such file"));
     assert!(refused(&std::env::temp_dir()).contains("directory"));
     let empty = Scratch::holding("empty.pem", "");
-    assert!(refused(&empty.0).contains("holds no certificate"));
+    assert!(refused(&empty.0).contains("there is no certificate"));
     let key = Scratch::holding("key.pem", KeyPair::generate().unwrap().serialize_pem());
-    assert!(refused(&key.0).contains("holds no certificate"));
+    assert!(refused(&key.0).contains("there is no certificate"));
     let cut = Scratch::holding("cut.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n");
     assert!(refused(&cut.0).contains("not PEM"));
     let wrong = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";

@@ -365,6 +365,7 @@ impl<D: Decoder> Listener for BookListener<D> {
 impl TrackedBook {
     /// Nothing was heard of the book in time: withdraw it and ask again.
     fn overdue(&mut self, now: Nanos) -> Heard {
+        let was_asked = self.sync.state() == BookState::Stale;
         match self.sync.state() {
             BookState::Live => {
                 self.sync.silent();
@@ -376,7 +377,7 @@ impl TrackedBook {
         }
         self.changed_at(now);
         self.renewals += 1;
-        if self.renewals > RENEWALS {
+        if was_asked || self.renewals > RENEWALS {
             self.renewals = 0;
             return Heard::Reconnect(Cause::Silent);
         }

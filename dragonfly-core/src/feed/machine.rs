@@ -12,14 +12,17 @@ use crate::{
     market::{Cause, Symbol},
 };
 
-/// How a client asks this venue for a sign of life.
+/// How a client asks this venue for a sign of life, and so what counts as one besides messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Ping {
-    /// A ping of the protocol itself.
+    /// By a ping of the protocol itself; pings and pongs of the protocol count.
     Frame,
-    /// A message of the venue's own.
+    /// By a message of the venue's own. Pings and pongs of the protocol prove only that its socket
+    /// lives, not the venue behind it, and do not count.
     Text(&'static str),
+    /// Not at all: the venue sends heartbeats by itself, and only its messages count.
+    Never,
 }
 
 /// What a venue wants of a connection.
@@ -205,8 +208,11 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
         self.listener.on_link(Link::Down(cause), now, emit);
     }
 
-    /// A pong arrived, or a ping: the connection lives.
+    /// A pong of the protocol arrived, or a ping; see [`Ping`] for what that proves.
     pub fn on_alive(&mut self, now: Now) {
+        if self.policy.ping != Ping::Frame {
+            return;
+        }
         self.heard = Some(now.mono);
         self.probed = None;
         self.listener.on_alive(now);
@@ -357,6 +363,7 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
             self.outbox.push_back(match self.policy.ping {
                 Ping::Frame => Outgoing::Ping,
                 Ping::Text(text) => Outgoing::Text(text.into()),
+                Ping::Never => return Verdict::Continue,
             });
         }
         Verdict::Continue

@@ -43,7 +43,8 @@ pub struct BookRules {
     /// Whether any message on the connection proves that a quiet book is still right.
     pub heartbeats_count: bool,
     /// A book without an update of its own for this long is asked for again even though its
-    /// connection lives. `None` where a quiet market may stay silent for ever.
+    /// connection lives, and is `Stale` until it comes. `None` where a quiet market may stay silent
+    /// for ever.
     pub renew_after: Option<Nanos>,
     /// How long a subscription may stay without its first complete book before it is made again.
     pub sync_within: Nanos,
@@ -59,7 +60,7 @@ impl Default for BookRules {
             sync_buffer: 10_000,
             stale_after: Nanos::from_secs(5),
             heartbeats_count: true,
-            renew_after: None,
+            renew_after: Some(Nanos::from_secs(60)),
             sync_within: Nanos::from_secs(10),
             bad_messages: 3,
         }

@@ -111,6 +111,7 @@ impl Bench {
     fn open(sequence: SequenceRule) -> Self {
         let rules = BookRules {
             sequence,
+            renew_after: None,
             ..BookRules::default()
         };
         let mut bench = Self::new(rules, FeedPolicy::default());
@@ -294,6 +295,75 @@ fn one_frozen_instrument_is_asked_for_again_while_the_others_go_on() {
     assert_eq!(bench.sent(), ["again b"]);
     let b: Vec<_> = bench.states().into_iter().filter(|s| s.0 == "b").collect();
     assert_eq!(b, [state("b", BookState::Stale, Cause::Silent)]);
+}
+
+#[test]
+fn where_only_its_own_messages_prove_a_book_right_its_silence_makes_it_stale() {
+    let rules = BookRules {
+        heartbeats_count: false,
+        ..BookRules::default()
+    };
+    let mut bench = Bench::new(rules, FeedPolicy::default());
+    bench
+        .feed
+        .on_open(bench.now, &mut |event| bench.events.push(event));
+    bench.hear("image b 1 1 2").unwrap();
+    bench.events.clear();
+    bench.sent();
+    let mut passed = Nanos(0);
+    let mut step = |bench: &mut Bench| {
+        passed = passed + Nanos::from_millis(500);
+        bench.feed.on_alive(bench.now);
+        bench.hear("image a 1 1 2").unwrap();
+        let verdict = bench.pass(Nanos::from_millis(500));
+        (
+            passed,
+            bench.sent().iter().any(|text| text == "again b"),
+            verdict,
+        )
+    };
+    let asked = loop {
+        let (passed, asked, verdict) = step(&mut bench);
+        assert_eq!(verdict, Verdict::Continue);
+        if asked {
+            break passed;
+        }
+    };
+    assert_eq!(asked, Nanos::from_secs(5));
+    let b: Vec<_> = bench.states().into_iter().filter(|s| s.0 == "b").collect();
+    assert_eq!(b, [state("b", BookState::Stale, Cause::Silent)]);
+    let given_up = loop {
+        let (passed, _, verdict) = step(&mut bench);
+        if verdict != Verdict::Continue {
+            assert_eq!(verdict, Verdict::Close(Cause::Silent));
+            break passed;
+        }
+    };
+    assert_eq!(given_up, Nanos::from_secs(15), "asked again in vain");
+}
+
+#[test]
+fn a_socket_that_answers_pings_proves_nothing_about_a_venue_with_heartbeats_of_its_own() {
+    for ping in [Ping::Never, Ping::Text("ping")] {
+        let policy = FeedPolicy {
+            ping,
+            ..FeedPolicy::default()
+        };
+        let mut bench = Bench::new(BookRules::default(), policy);
+        bench
+            .feed
+            .on_open(bench.now, &mut |event| bench.events.push(event));
+        bench.hear("image a 1 1 2").unwrap();
+        let mut verdicts = (0..6).map(|_| {
+            bench.sent();
+            bench.feed.on_alive(bench.now);
+            bench.pass(Nanos::from_secs(1))
+        });
+        assert_eq!(
+            verdicts.position(|v| v == Verdict::Close(Cause::Silent)),
+            Some(4)
+        );
+    }
 }
 
 #[test]

@@ -26,6 +26,9 @@ pub(super) static SPEC: Spec = Spec {
     usual_depth: 20,
     rules: || BookRules {
         sequence: SequenceRule::Increasing,
+        // An image is due ten times a second, and nothing but it tells a quiet book from a stream
+        // that has stopped: the venue has no heartbeat, and its socket answers pings regardless.
+        heartbeats_count: false,
         sync_within: Nanos::from_secs(30),
         ..BookRules::default()
     },

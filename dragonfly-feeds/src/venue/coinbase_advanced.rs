@@ -6,7 +6,7 @@
 
 use dragonfly_core::{
     clock::Nanos,
-    feed::{Ack, Ask, Budget, Decoded, FeedPolicy, Subscriber},
+    feed::{Ack, Ask, Budget, Decoded, FeedPolicy, Ping, Subscriber},
     market::{BookRules, BookUpdate, Instrument, Kind, Level, SequenceRule, Symbol, UpdateKind},
 };
 
@@ -32,6 +32,8 @@ pub(super) static SPEC: Spec = Spec {
         ..BookRules::default()
     },
     policy: || FeedPolicy {
+        // A heartbeat comes every second: silence says that the venue is gone.
+        ping: Ping::Never,
         // Eight messages a second are allowed.
         messages: Budget::new(3, Nanos::from_millis(250)),
         ..FeedPolicy::default()

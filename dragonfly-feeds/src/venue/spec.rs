@@ -110,7 +110,9 @@ pub fn table() -> String {
             [] => "all".to_owned(),
             _ => levels.collect::<Vec<_>>().join(", "),
         };
-        let row = [spec.id, spec.kinds, spec.channel, &levels, spec.loss];
+        // As code, or a reader of the Markdown would take `<symbol>` for a tag.
+        let channel = format!("`{}`", spec.channel);
+        let row = [spec.id, spec.kinds, &channel, &levels, spec.loss];
         writeln!(table, "| {} |", row.join(" | ")).unwrap_or_default();
     }
     table

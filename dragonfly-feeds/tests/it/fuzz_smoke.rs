@@ -5,7 +5,7 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use dragonfly_core::{
@@ -90,10 +90,13 @@ fn corpus(spec: &Spec) -> Vec<String> {
         .collect()
 }
 
+/// Writes the seeds to the folder named by `DRAGONFLY_FUZZ_CORPUS`, as `fuzz/seed.sh` asks, else to
+/// one that is removed again.
 #[test]
-#[ignore = "writes fuzz/corpus; run by fuzz/seed.sh"]
-fn write_fuzz_corpus() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+fn every_fuzz_target_has_seeds() {
+    let wanted = std::env::var_os("DRAGONFLY_FUZZ_CORPUS").map(PathBuf::from);
+    let scratch = std::env::temp_dir().join(format!("dragonfly-corpus-{}", std::process::id()));
+    let root = wanted.clone().unwrap_or_else(|| scratch.clone());
     let write = |target: &str, messages: Vec<String>| {
         let folder = root.join(target);
         std::fs::create_dir_all(&folder).unwrap();
@@ -122,6 +125,15 @@ fn write_fuzz_corpus() {
         "99999999999999999999",
     ];
     write("decimal", numbers.map(str::to_owned).into());
+    let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/targets");
+    for target in std::fs::read_dir(targets).unwrap() {
+        let target = target.unwrap().path();
+        let seeds = root.join(target.file_stem().unwrap());
+        assert!(seeds.is_dir(), "{} has no seeds", target.display());
+    }
+    if wanted.is_none() {
+        std::fs::remove_dir_all(scratch).unwrap();
+    }
 }
 
 #[test]

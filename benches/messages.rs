@@ -1,0 +1,83 @@
+//! The messages that are decoded: made where no recording of the channel exists, recorded otherwise.
+
+use std::{fmt::Write as _, path::Path};
+
+use dragonfly_clients::capture::{self, Direction};
+
+/// Binance `depth20`: 20 levels a side, eight decimals, as compact as the venue sends it; 1.2 KB.
+pub fn binance_depth20() -> Vec<u8> {
+    let mut text = String::from(
+        r#"{"stream":"ethbtc@depth20@100ms","data":{"lastUpdateId":7251698023,"bids":["#,
+    );
+    levels(&mut text, 20, |i| {
+        (6_824_000 - i * 1_000, 1_210_000_000 - i * 31_700_000)
+    });
+    text.push_str(r#"],"asks":["#);
+    levels(&mut text, 20, |i| {
+        (6_825_000 + i * 1_000, 940_000_000 + i * 17_300_000)
+    });
+    text.push_str("]}}");
+    text.into_bytes()
+}
+
+/// Bitstamp `order_book`: 100 levels a side, the keys that name the channel behind them; 5 KB.
+pub fn bitstamp_100() -> Vec<u8> {
+    let mut text = String::from(
+        r#"{"data":{"timestamp":"1789457617","microtimestamp":"1789457617906487","bids":["#,
+    );
+    levels(&mut text, 100, |i| {
+        (6_823_500 - i * 700, 330_000_000 + i * 21_100_000)
+    });
+    text.push_str(r#"],"asks":["#);
+    levels(&mut text, 100, |i| {
+        (6_825_500 + i * 700, 570_000_000 + i * 12_300_000)
+    });
+    text.push_str(r#"]},"channel":"order_book_ethbtc","event":"data"}"#);
+    text.into_bytes()
+}
+
+/// Appends `count` levels given in units of 1e-8.
+fn levels(text: &mut String, count: u64, level: impl Fn(u64) -> (u64, u64)) {
+    const ONE: u64 = 100_000_000;
+    for i in 0..count {
+        let comma = if i == 0 { "" } else { "," };
+        let (price, qty) = level(i);
+        write!(
+            text,
+            r#"{comma}["{}.{:08}","{}.{:08}"]"#,
+            price / ONE,
+            price % ONE,
+            qty / ONE,
+            qty % ONE,
+        )
+        .unwrap();
+    }
+}
+
+/// Bybit `orderbook.200`, the recorded change of median length.
+pub fn bybit_delta() -> Vec<u8> {
+    median("bybit/20260809_ws_v5_spot", |m| {
+        m.contains(r#""topic":"orderbook."#) && m.contains(r#""type":"delta""#)
+    })
+}
+
+/// Coinbase `level2`, the recorded change of median length.
+pub fn coinbase_update() -> Vec<u8> {
+    median(
+        "coinbase-advanced/20260809_ws_advanced_btcusd_ethusd",
+        |m| m.contains(r#""channel":"l2_data""#) && m.contains(r#""type":"update""#),
+    )
+}
+
+/// Of the received messages of a recording that `wanted` picks, the one of median length.
+fn median(recording: &str, wanted: impl Fn(&str) -> bool) -> Vec<u8> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dragonfly-feeds/tests/captures");
+    let records = capture::open(folder.join(recording).with_extension("jsonl.zst")).unwrap();
+    let mut found: Vec<String> = records
+        .map(Result::unwrap)
+        .filter(|record| record.direction == Direction::In && wanted(&record.msg))
+        .map(|record| record.msg)
+        .collect();
+    found.sort_by_key(String::len);
+    found.swap_remove(found.len() / 2).into_bytes()
+}
