@@ -216,7 +216,7 @@ impl Bench {
         states
     }
 
-    fn sent(&mut self) -> Vec<String> {
+    fn sent(&self) -> Vec<String> {
         std::mem::take(&mut self.script.lock().unwrap().sent)
     }
 }
