@@ -45,6 +45,14 @@
 //! `feeds` (the venues) and `grpc` (server and client) are on by default; `clients` alone brings
 //! connections and captures for venues of your own; `sim` brings recorded venues to test against.
 
+#![cfg_attr(
+    not(all(feature = "feeds", feature = "grpc")),
+    allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "the table shows all parts, also those that are left out"
+    )
+)]
+
 pub use dragonfly_aggregators as aggregators;
 #[cfg(feature = "clients")]
 pub use dragonfly_clients as clients;

@@ -198,6 +198,9 @@ fn serve(messages: Vec<String>) -> (String, JoinHandle<()>) {
         for message in messages {
             socket.send(message.into()).unwrap();
         }
+        // A connection dropped with requests unread would take what was sent down with it.
+        socket.close(None).unwrap();
+        while socket.read().is_ok() {}
     });
     (url, thread)
 }
