@@ -4,7 +4,6 @@
 //! over any [`Client`] can be wired into a flow.
 
 mod session;
-mod timer;
 
 use std::{
     any::Any,
@@ -21,13 +20,14 @@ use dragonfly_core::{
     client::{Client, ClientError, Control, Writer},
     clock::{Clock, Nanos},
     edge::{Conflate, Edge},
-    feed::{Backoff, Budget, Feed, Listener, Subscriber},
+    feed::{Backoff, Budget, Feed, Listener, Subscriber, Verdict},
     market::Cause,
     queue::Producer,
     stage::{Cx, Host, Source, Stage, StageError, Work},
 };
 
 use session::{Ended, Session};
+use tokio::time::{Instant, Sleep};
 
 /// The longest wait a venue can ask for: one that answers nonsense is tried again all the same.
 const LONGEST_WAIT: Nanos = Nanos::from_secs(3_600);
@@ -319,5 +319,58 @@ where
             let _outcome = tokio::time::timeout(Duration::from_millis(100), goodbye).await;
         }
         wait
+    }
+}
+
+/// One lazy timer: it is moved only when it fires, or when a deadline comes before it.
+struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    at: Option<Nanos>,
+}
+
+impl Timer {
+    fn new() -> Self {
+        Self {
+            sleep: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            at: None,
+        }
+    }
+
+    /// Ready with the feed's verdict when a deadline has come.
+    fn poll<S: Subscriber, L: Listener>(
+        &mut self,
+        cx: &mut Context<'_>,
+        desk: &Desk<S, L>,
+    ) -> Poll<Verdict>
+    where
+        L::Event: Conflate,
+    {
+        let Some(due) = desk.deadline() else {
+            return Poll::Pending;
+        };
+        loop {
+            if self.at.is_none_or(|at| due < at) {
+                self.set(due, desk.clock.mono());
+            }
+            if self.sleep.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.at = None;
+            let now = desk.clock.now();
+            if due <= now.mono {
+                return Poll::Ready(desk.with(|feed, emit| feed.on_deadline(now, emit)));
+            }
+        }
+    }
+
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the runtime's own clock, to arm its timer"
+    )]
+    fn set(&mut self, due: Nanos, now: Nanos) {
+        self.sleep
+            .as_mut()
+            .reset(Instant::now() + (due - now).as_duration());
+        self.at = Some(due);
     }
 }

@@ -16,7 +16,7 @@ use dragonfly_core::{
     market::Cause,
 };
 
-use super::{Desk, timer::Timer};
+use super::{Desk, Timer};
 
 /// How long one message may take to be written before the connection counts as lost.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
