@@ -33,6 +33,8 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
+    // First, so that what the flow says comes after it.
+    tracing::info!(%address, "serving gRPC");
     let running = match flow.launch(Threads::from(options.threads)) {
         Ok(running) => running,
         Err(error) => {
@@ -40,7 +42,6 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    tracing::info!(%address, "serving gRPC");
     stop_on_signal(running.stopper());
     if options.demo {
         demo::show(address, draws, options.depth);
