@@ -70,3 +70,25 @@ pub(super) fn up(gauge: &Counter, n: u64) {
 pub(super) fn down(gauge: &Counter, n: u64) {
     gauge.sub(n);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_that_count_at_the_same_time_lose_nothing() {
+        let stats = Stats::default();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100_000 {
+                        up(&stats.connections, 2);
+                        down(&stats.connections, 2);
+                        stats.sent.add(1);
+                    }
+                });
+            }
+        });
+        assert_eq!((stats.connections(), stats.sent()), (0, 400_000));
+    }
+}

@@ -27,6 +27,8 @@ use crate::{
 /// Diffs kept while a symbol's REST image has not come.
 const MAX_EARLY_DIFFS: usize = 10_000;
 const IMAGE_DEPTH: usize = 20;
+/// Streams a connection keeps, as on the venue.
+const MAX_STREAMS: usize = 1024;
 
 pub(super) const SPEC: Spec = Spec {
     name: "binance",
@@ -289,7 +291,8 @@ impl Binance {
             self.streams(names.iter()),
         );
         if request.method == "SUBSCRIBE" {
-            self.wanted.extend(names);
+            let room = MAX_STREAMS.saturating_sub(self.wanted.len());
+            self.wanted.extend(names.into_iter().take(room));
             vec![ack, Action::Play(streams)]
         } else {
             self.wanted.retain(|name| !names.contains(name));

@@ -36,6 +36,8 @@ const CHANNELS: [(&str, &str); 7] = [
     (HEARTBEATS, HEARTBEATS),
 ];
 const HEARTBEATS: &str = "heartbeats";
+/// Products a channel keeps; the venue publishes no limit, and lists fewer.
+const MAX_PRODUCTS: usize = 1024;
 
 pub(super) const SPEC: Spec = Spec {
     name: "coinbase-advanced",
@@ -178,7 +180,8 @@ impl Dialect for Coinbase {
         let known = self.subscriptions.entry(channel).or_default();
         match request.kind.as_str() {
             "subscribe" => {
-                known.extend(products);
+                let room = MAX_PRODUCTS.saturating_sub(known.len());
+                known.extend(products.into_iter().take(room));
                 vec![self.subscribed(now), Action::Play(streams)]
             }
             "unsubscribe" => {

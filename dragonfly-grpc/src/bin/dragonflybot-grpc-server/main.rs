@@ -5,7 +5,11 @@ mod demo;
 mod options;
 mod report;
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{
+    io::IsTerminal,
+    process::ExitCode,
+    sync::{Arc, OnceLock, mpsc::sync_channel},
+};
 
 use clap::Parser;
 use dragonfly_core::run::{Stopper, Threads};
@@ -33,6 +37,8 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
+    let stopper = Arc::new(OnceLock::new());
+    stop_on_signal(stopper.clone());
     // First, so that what the flow says comes after it.
     tracing::info!(%address, "serving gRPC");
     let running = match flow.launch(Threads::from(options.threads)) {
@@ -42,7 +48,8 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    stop_on_signal(running.stopper());
+    // It was empty: nothing else sets it.
+    stopper.set(running.stopper()).ok();
     if options.demo {
         demo::show(address, draws, options.depth);
     }
@@ -74,24 +81,29 @@ fn start_log(options: &Options, draws: bool) {
 }
 
 /// Ctrl-C and SIGTERM stop the flow, which tells its clients; a second one ends the process at once.
-fn stop_on_signal(stopper: Stopper) {
+///
+/// When this returns they are caught, so that no moment of a started flow can be cut short by one.
+fn stop_on_signal(stopper: Arc<OnceLock<Stopper>>) {
+    let (caught, ready) = sync_channel(1);
     let wait = move || {
         (TOKIO.run)(Box::pin(async {
-            if program::stop_signal().await.is_err() {
-                tracing::warn!("signals cannot be caught: stopping will not be orderly");
+            let Ok(mut signals) = program::StopSignals::catch() else {
                 return;
-            }
+            };
+            // The other end waits for it.
+            caught.send(()).ok();
+            signals.next().await;
+            let Some(stopper) = stopper.get() else {
+                std::process::exit(INTERRUPTED);
+            };
             tracing::info!("stopping; once more to end at once");
             stopper.stop();
-            if program::stop_signal().await.is_ok() {
-                std::process::exit(INTERRUPTED);
-            }
+            signals.next().await;
+            std::process::exit(INTERRUPTED);
         }));
     };
-    let started = std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(wait);
-    if let Err(error) = started {
-        tracing::warn!(%error, "signals cannot be caught: stopping will not be orderly");
+    let thread = std::thread::Builder::new().name("signals".into());
+    if thread.spawn(wait).is_err() || ready.recv().is_err() {
+        tracing::warn!("signals cannot be caught: stopping will not be orderly");
     }
 }
