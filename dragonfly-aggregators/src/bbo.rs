@@ -16,10 +16,7 @@ use crate::legs::LegBooks;
 #[derive(Debug)]
 pub struct Bbo {
     depth: usize,
-    name: Option<Symbol>,
     books: LegBooks,
-    seq: u64,
-    is_dirty: bool,
 }
 
 impl Bbo {
@@ -28,10 +25,7 @@ impl Bbo {
         let depth = depth.clamp(1, MAX_DEPTH);
         Self {
             depth,
-            name: None,
             books: LegBooks::default(),
-            seq: 0,
-            is_dirty: false,
         }
     }
 
@@ -39,7 +33,7 @@ impl Bbo {
     /// different symbols that are taken to be worth the same, as BTC-USD and BTC-USDT.
     #[must_use]
     pub fn named(mut self, symbol: Symbol) -> Self {
-        self.name = Some(symbol);
+        self.books.name = Some(symbol);
         self
     }
 
@@ -66,18 +60,14 @@ impl Aggregator for Bbo {
     type Output = ConsolidatedBook;
 
     fn apply(&mut self, event: &BookEvent) {
-        self.is_dirty |= self.books.apply(event);
+        self.books.apply(event);
     }
 
     fn publish(&mut self) -> Option<ConsolidatedBook> {
-        if !std::mem::take(&mut self.is_dirty) {
-            return None;
-        }
-        self.seq += 1;
-        let first = self.books.legs.id(0).map(|leg| leg.symbol);
+        let seq = self.books.next_seq()?;
         Some(ConsolidatedBook {
-            symbol: self.name.or(first).unwrap_or_default(),
-            seq: self.seq,
+            symbol: self.books.symbol(),
+            seq,
             bids: self.side(|depth| &depth.bids, higher_bid),
             asks: self.side(|depth| &depth.asks, lower_ask),
             legs: self.books.legs.clone(),

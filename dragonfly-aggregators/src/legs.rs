@@ -2,7 +2,7 @@
 
 use dragonfly_core::{
     clock::UtcNanos,
-    market::{BookEvent, BookState, Depth, Legs, Level, MAX_LEGS},
+    market::{BookEvent, BookState, Depth, Legs, Level, MAX_LEGS, Symbol},
 };
 
 /// What both aggregators keep of their input.
@@ -16,11 +16,15 @@ pub(crate) struct LegBooks {
     /// When the newest message of any leg was read.
     pub(crate) ts_recv: UtcNanos,
     overflowing: bool,
+    /// What the view is called; by default as the leg that reported first.
+    pub(crate) name: Option<Symbol>,
+    seq: u64,
+    is_dirty: bool,
 }
 
 impl LegBooks {
-    /// Takes an event in; false when there is no room for its leg.
-    pub(crate) fn apply(&mut self, event: &BookEvent) -> bool {
+    /// Takes an event in; one of a leg there is no room for is left out.
+    pub(crate) fn apply(&mut self, event: &BookEvent) {
         let Some(index) = self.legs.note(event) else {
             if !std::mem::replace(&mut self.overflowing, true) {
                 tracing::error!(
@@ -28,7 +32,7 @@ impl LegBooks {
                     "left out: a view rests on at most {MAX_LEGS} books",
                 );
             }
-            return false;
+            return;
         };
         if index == self.depths.len() {
             self.depths.push(Depth::default());
@@ -41,7 +45,22 @@ impl LegBooks {
             Depth::default()
         };
         self.ts_recv = self.ts_recv.max(event.ts_recv);
-        true
+        self.is_dirty = true;
+    }
+
+    /// The sequence of the next view, if there is anything new to show in it.
+    pub(crate) fn next_seq(&mut self) -> Option<u64> {
+        if !std::mem::take(&mut self.is_dirty) {
+            return None;
+        }
+        self.seq += 1;
+        Some(self.seq)
+    }
+
+    /// What the view is called.
+    pub(crate) fn symbol(&self) -> Symbol {
+        let first = self.legs.id(0).map(|leg| leg.symbol);
+        self.name.or(first).unwrap_or_default()
     }
 
     fn rank(&mut self) {

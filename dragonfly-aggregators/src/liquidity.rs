@@ -14,10 +14,7 @@ use crate::legs::LegBooks;
 #[derive(Debug)]
 pub struct Liquidity {
     depth: usize,
-    name: Option<Symbol>,
     books: LegBooks,
-    seq: u64,
-    is_dirty: bool,
 }
 
 impl Liquidity {
@@ -26,17 +23,14 @@ impl Liquidity {
         let depth = depth.clamp(1, MAX_DEPTH);
         Self {
             depth,
-            name: None,
             books: LegBooks::default(),
-            seq: 0,
-            is_dirty: false,
         }
     }
 
     /// Names the view; by default it has the symbol of the leg that reported first.
     #[must_use]
     pub fn named(mut self, symbol: Symbol) -> Self {
-        self.name = Some(symbol);
+        self.books.name = Some(symbol);
         self
     }
 
@@ -73,18 +67,14 @@ impl Aggregator for Liquidity {
     type Output = AggregatedBook;
 
     fn apply(&mut self, event: &BookEvent) {
-        self.is_dirty |= self.books.apply(event);
+        self.books.apply(event);
     }
 
     fn publish(&mut self) -> Option<AggregatedBook> {
-        if !std::mem::take(&mut self.is_dirty) {
-            return None;
-        }
-        self.seq += 1;
-        let first = self.books.legs.id(0).map(|leg| leg.symbol);
+        let seq = self.books.next_seq()?;
         Some(AggregatedBook {
-            symbol: self.name.or(first).unwrap_or_default(),
-            seq: self.seq,
+            symbol: self.books.symbol(),
+            seq,
             bids: self.side(|depth| &depth.bids, |a, b| a.price > b.price),
             asks: self.side(|depth| &depth.asks, |a, b| a.price < b.price),
             legs: self.books.legs.clone(),

@@ -3,7 +3,10 @@
 //! All decisions are the [`Feed`]'s; this moves bytes and time. It is a [`Source`], so that a feed
 //! over any [`Client`] can be wired into a flow.
 
+mod session;
+
 use std::{
+    any::Any,
     cell::{Cell, RefCell},
     future::{Future, poll_fn},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -14,18 +17,20 @@ use std::{
 };
 
 use dragonfly_core::{
-    client::{Client, ClientError, Control, Reader, Received, Writer},
+    client::{Client, ClientError, Control, Writer},
     clock::{Clock, Nanos},
     edge::{Conflate, Edge},
-    feed::{Backoff, Budget, Feed, Listener, Request, Subscriber, Verdict},
+    feed::{Backoff, Budget, Feed, Listener, Subscriber, Verdict},
     market::Cause,
     queue::Producer,
     stage::{Cx, Host, Source, Stage, StageError, Work},
 };
+
+use session::{Ended, Session};
 use tokio::time::{Instant, Sleep};
 
-/// How long one message may take to be written before the connection counts as lost.
-const WRITE_LIMIT: Duration = Duration::from_secs(5);
+/// The longest wait a venue can ask for: one that answers nonsense is tried again all the same.
+const LONGEST_WAIT: Nanos = Nanos::from_secs(3_600);
 
 /// A feed over a client: layers 1 to 3 of one connection, ready to be listened to.
 #[derive(Debug)]
@@ -76,9 +81,11 @@ where
             backoff,
         } = *self;
         let connects = feed.policy().connects;
+        let stats = feed.stats();
+        let edge = Edge::counting(output, stats.events.clone(), stats.conflated.clone());
         let shared = Rc::new(Desk {
             feed: RefCell::new(feed),
-            edge: RefCell::new(Edge::new(output)),
+            edge: RefCell::new(edge),
             clock,
             is_stopping: Cell::new(false),
             moved: Cell::new(false),
@@ -93,6 +100,7 @@ where
         };
         Box::new(DriveStage {
             life: Some(Box::pin(trip.life())),
+            panic: None,
             shared,
         })
     }
@@ -139,6 +147,8 @@ where
 
 struct DriveStage<S, L: Listener> {
     life: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    /// What ended the life, until all that was emitted before has gone out.
+    panic: Option<Box<dyn Any + Send>>,
     shared: Rc<Desk<S, L>>,
 }
 
@@ -157,14 +167,23 @@ where
                 Ok(Poll::Ready(())) => self.life = None,
                 Err(panic) => {
                     self.life = None;
+                    self.panic = Some(panic);
                     // What the feed showed is no longer true, and nobody else would say so.
-                    shared.down(Cause::Panicked);
-                    std::panic::resume_unwind(panic);
+                    let down = AssertUnwindSafe(|| shared.down(Cause::Panicked));
+                    if catch_unwind(down).is_err() {
+                        tracing::error!("the adapter panicked again while going down");
+                    }
                 }
             }
         }
         moved |= shared.moved.take();
         let edge = shared.edge.borrow();
+        // In a full queue the word that the leg is down would be lost with the stage.
+        if (edge.is_empty() || edge.is_closed())
+            && let Some(panic) = self.panic.take()
+        {
+            std::panic::resume_unwind(panic);
+        }
         Ok(match (edge.is_closed(), edge.is_empty(), &self.life) {
             (true, ..) | (_, true, None) => Work::Done,
             _ if moved => Work::Busy,
@@ -184,13 +203,6 @@ struct Trip<C, S, L: Listener> {
     last_error: Option<String>,
 }
 
-/// Why a session ended.
-enum Ended {
-    Stopped,
-    Verdict(Cause),
-    Lost(ClientError),
-}
-
 impl<C, S, L> Trip<C, S, L>
 where
     C: Client,
@@ -205,8 +217,8 @@ where
             let wait = match self.connect().await {
                 None => break,
                 Some(Ok((reader, writer))) => match self.session(reader, writer).await {
-                    Ended::Stopped => break,
-                    ended => self.after_session(&ended),
+                    None => break,
+                    Some(wait) => wait,
                 },
                 Some(Err(error)) => self.after_failure(&error),
             };
@@ -261,11 +273,14 @@ where
         }
         let wait = self.backoff.next_wait();
         match error {
-            ClientError::RetryAfter { seconds, .. } => wait + Nanos::from_secs(*seconds),
+            ClientError::RetryAfter { seconds, .. } => {
+                wait + Nanos::from_secs(*seconds).min(LONGEST_WAIT)
+            }
             _ => wait,
         }
     }
 
+    /// Reports a connection that has ended, and says how long to wait.
     fn after_session(&mut self, ended: &Ended) -> Nanos {
         if self.desk.feed.borrow().has_data() {
             self.backoff.reset();
@@ -285,7 +300,8 @@ where
         self.backoff.next_wait()
     }
 
-    async fn session(&mut self, mut reader: C::Reader, mut writer: C::Writer) -> Ended {
+    /// Runs a connection to its end, and says how long to wait; `None` when the flow is stopping.
+    async fn session(&mut self, mut reader: C::Reader, mut writer: C::Writer) -> Option<Nanos> {
         let (name, endpoint) = (
             self.desk.feed.borrow().name().to_owned(),
             self.client.endpoint(),
@@ -294,149 +310,18 @@ where
         self.last_error = None;
         let now = self.desk.clock.now();
         self.desk.with(|feed, emit| feed.on_open(now, emit));
-        let session = Session {
-            desk: &self.desk,
-            timer: RefCell::new(Timer::new()),
+        let ended = Session::new(&self.desk).run(&mut reader, &mut writer).await;
+        let wait = match ended {
+            Ended::Stopped => None,
+            _ => Some(self.after_session(&ended)),
         };
-        let ended = session.run(&mut reader, &mut writer).await;
         if matches!(ended, Ended::Stopped | Ended::Verdict(_)) {
             // Politeness only: the connection is dropped whatever comes of it.
             let goodbye = writer.control(Control::Close);
             let _outcome = tokio::time::timeout(Duration::from_millis(100), goodbye).await;
         }
-        ended
+        wait
     }
-}
-
-/// One connection.
-struct Session<'a, S, L: Listener> {
-    desk: &'a Desk<S, L>,
-    timer: RefCell<Timer>,
-}
-
-/// What ended a wait for the next message.
-enum Woken<'r> {
-    Read(Result<Received<'r>, ClientError>),
-    Due(Verdict),
-    Stopped,
-}
-
-impl<S: Subscriber, L: Listener> Session<'_, S, L>
-where
-    L::Event: Conflate,
-{
-    async fn run(&self, reader: &mut impl Reader, writer: &mut impl Writer) -> Ended {
-        loop {
-            if let Err(error) = self.send(writer).await {
-                return Ended::Lost(error);
-            }
-            // The read is not cancel-safe: it stays where it is while deadlines come and go.
-            let mut read = pin!(reader.read());
-            let received = loop {
-                match self.wait(read.as_mut()).await {
-                    Woken::Stopped => return Ended::Stopped,
-                    Woken::Read(received) => break received,
-                    Woken::Due(Verdict::Close(cause)) => return Ended::Verdict(cause),
-                    Woken::Due(_) => {
-                        if let Err(error) = self.send(writer).await {
-                            return Ended::Lost(error);
-                        }
-                    }
-                }
-            };
-            match self.take(received, writer).await {
-                Ok(Verdict::Close(cause)) => return Ended::Verdict(cause),
-                Ok(_) => {}
-                Err(error) => return Ended::Lost(error),
-            }
-        }
-    }
-
-    async fn wait<'r, F>(&self, mut read: Pin<&mut F>) -> Woken<'r>
-    where
-        F: Future<Output = Result<Received<'r>, ClientError>>,
-    {
-        poll_fn(|cx| {
-            if self.desk.is_stopping.get() {
-                return Poll::Ready(Woken::Stopped);
-            }
-            if let Poll::Ready(received) = read.as_mut().poll(cx) {
-                return Poll::Ready(Woken::Read(received));
-            }
-            self.timer.borrow_mut().poll(cx, self.desk).map(Woken::Due)
-        })
-        .await
-    }
-
-    async fn take(
-        &self,
-        received: Result<Received<'_>, ClientError>,
-        writer: &mut impl Writer,
-    ) -> Result<Verdict, ClientError> {
-        let now = self.desk.clock.now();
-        match received? {
-            Received::Message(message) => {
-                let verdict = self
-                    .desk
-                    .with(|feed, emit| feed.on_message(message, now, emit));
-                // Let the rest of the flow take this message before the next one is read.
-                yield_once().await;
-                // What could not be understood has been counted and named.
-                Ok(verdict.unwrap_or(Verdict::Continue))
-            }
-            Received::Ping(payload) => {
-                self.desk.with(|feed, _| feed.on_alive(now));
-                limited(writer.control(Control::Pong(payload))).await?;
-                Ok(Verdict::Continue)
-            }
-            _ => {
-                self.desk.with(|feed, _| feed.on_alive(now));
-                Ok(Verdict::Continue)
-            }
-        }
-    }
-
-    /// Sends what the feed asks for, as far as its budget allows.
-    async fn send(&self, writer: &mut impl Writer) -> Result<(), ClientError> {
-        let mut text = Vec::new();
-        loop {
-            let is_ping = match self.desk.feed.borrow_mut().request(self.desk.clock.mono()) {
-                None => return Ok(()),
-                Some(Request::Text(request)) => {
-                    text.clear();
-                    text.extend_from_slice(request);
-                    false
-                }
-                Some(_) => true,
-            };
-            self.desk.moved.set(true);
-            if is_ping {
-                limited(writer.control(Control::Ping)).await?;
-            } else {
-                limited(writer.send(&text)).await?;
-            }
-        }
-    }
-}
-
-async fn limited(write: impl Future<Output = Result<(), ClientError>>) -> Result<(), ClientError> {
-    let late = |_| Err(ClientError::Io("the peer takes nothing more".into()));
-    tokio::time::timeout(WRITE_LIMIT, write)
-        .await
-        .unwrap_or_else(late)
-}
-
-/// Returns to the runner once. It comes back by itself: the stage has moved.
-async fn yield_once() {
-    let mut is_back = false;
-    poll_fn(|_| {
-        if std::mem::replace(&mut is_back, true) {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
-    })
-    .await;
 }
 
 /// One lazy timer: it is moved only when it fires, or when a deadline comes before it.

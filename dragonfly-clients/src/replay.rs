@@ -12,6 +12,10 @@ use dragonfly_core::{
 
 use crate::capture::{Direction, Record};
 
+/// How many deadlines pass between two messages at the most, which is hours: a recording may have
+/// been interrupted for years, and its time stamps may be nonsense.
+const MAX_DEADLINES: u32 = 10_000;
+
 /// Plays the received messages of a recording through a feed.
 ///
 /// Time is the recording's: deadlines pass as they would have, and events carry the recorded
@@ -75,7 +79,9 @@ impl<S: Subscriber, L: Listener> Replay<S, L> {
     /// Moves the time to that of the next message and does what was due on the way.
     fn advance(&mut self, ts: Option<UtcNanos>, emit: &mut dyn FnMut(L::Event)) {
         let utc = ts.unwrap_or(self.now.utc);
-        let first = *self.first.get_or_insert(utc);
+        // Time begins with the first message that bears one.
+        self.first = self.first.or(ts);
+        let first = self.first.unwrap_or(utc);
         // Recorded clocks may step back; time passed does not.
         let mono = Nanos(utc.0.saturating_sub(first.0)).max(self.now.mono);
         if !std::mem::replace(&mut self.is_open, true) {
@@ -83,7 +89,10 @@ impl<S: Subscriber, L: Listener> Replay<S, L> {
             self.feed.on_start(self.now, emit);
             self.open(emit);
         }
-        while let Some(due) = self.feed.deadline().filter(|due| *due <= mono) {
+        for _ in 0..MAX_DEADLINES {
+            let Some(due) = self.feed.deadline().filter(|due| *due <= mono) else {
+                break;
+            };
             self.now.mono = due.max(self.now.mono);
             let _silence = self.feed.on_deadline(self.now, emit);
             self.answer();

@@ -8,6 +8,8 @@ mod it {
     mod connecting;
     mod deadlines;
     mod drive;
+    mod drive_faults;
     mod messages;
+    mod replaying;
     mod server;
 }

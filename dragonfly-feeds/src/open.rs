@@ -59,6 +59,16 @@ pub enum OpenError {
         /// One that does not go with it.
         other: Instrument,
     },
+    /// Two instruments are one book at the venue.
+    #[error("{venue} has one book for {first} and {other}: name it once")]
+    Twice {
+        /// The venue.
+        venue: &'static str,
+        /// The first instrument.
+        first: Instrument,
+        /// The other name of its book, or the same once more.
+        other: Instrument,
+    },
     /// The depth cannot be served.
     #[error("a depth of {0} levels is out of range: 1 to {MAX_DEPTH}")]
     Depth(usize),
@@ -80,6 +90,9 @@ pub enum OpenError {
 ///
 /// let error = dragonfly_feeds::open(["binanse"], "ETH-BTC").err().unwrap();
 /// assert!(error.to_string().starts_with("unknown venue \"binanse\": choose among binance, "));
+///
+/// let error = dragonfly_feeds::open(["kraken", "kraken"], "ETH-BTC").err().unwrap();
+/// assert_eq!(error.to_string(), "kraken has one book for ETH-BTC and ETH-BTC: name it once");
 /// # Ok::<(), dragonfly_feeds::OpenError>(())
 /// ```
 ///
@@ -89,10 +102,26 @@ pub fn open<'a>(
     venues: impl IntoIterator<Item = &'a str>,
     instrument: &str,
 ) -> Result<Vec<BookFeed>, OpenError> {
-    venues
+    let builders = venues
         .into_iter()
-        .map(|venue| Builder::new(venue, instrument)?.build())
-        .collect()
+        .map(|venue| Builder::new(venue, instrument))
+        .collect::<Result<Vec<_>, _>>()?;
+    let venue = |builder: &Builder| builder.spec.id;
+    if let Some(at) = repeated(&builders, venue) {
+        let (first, other) = (builders[at].instruments[0], builders[at].instruments[0]);
+        let venue = venue(&builders[at]);
+        return Err(OpenError::Twice {
+            venue,
+            first,
+            other,
+        });
+    }
+    builders.into_iter().map(Builder::build).collect()
+}
+
+/// The first item whose key an earlier one has.
+fn repeated<T, K: PartialEq>(items: &[T], key: impl Fn(&T) -> K) -> Option<usize> {
+    (1..items.len()).find(|&at| items[..at].iter().any(|item| key(item) == key(&items[at])))
 }
 
 /// Opens one feed with settings of its own.
@@ -222,7 +251,24 @@ impl Builder {
                     kinds,
                 })
         };
-        self.instruments.iter().map(both).collect()
+        let symbols: Vec<_> = self
+            .instruments
+            .iter()
+            .map(both)
+            .collect::<Result<_, _>>()?;
+        // A leg is known by its native symbol: two of one name would speak over each other.
+        let native = |symbols: &(Symbol, Symbol)| symbols.1;
+        let Some(at) = repeated(&symbols, native) else {
+            return Ok(symbols);
+        };
+        let first = symbols
+            .iter()
+            .position(|s| native(s) == native(&symbols[at]));
+        Err(OpenError::Twice {
+            venue,
+            first: self.instruments[first.unwrap_or(0)],
+            other: self.instruments[at],
+        })
     }
 
     /// The one address of all instruments.

@@ -199,8 +199,11 @@ impl VenueReplay {
             Some(diffs) => ((diffs.decoder)(&wanted), (diffs.rules)()),
             None => ((spec.decoder)(&wanted), (spec.rules)()),
         };
+        // Nobody can be asked again here, so silence is no fault of the recording's.
         let rules = BookRules {
             bad_messages: u32::MAX,
+            heartbeats_count: true,
+            renew_after: None,
             ..rules
         };
         // A registered id fits a venue's name.

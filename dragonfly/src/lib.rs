@@ -45,6 +45,14 @@
 //! `feeds` (the venues) and `grpc` (server and client) are on by default; `clients` alone brings
 //! connections and captures for venues of your own; `sim` brings recorded venues to test against.
 
+#![cfg_attr(
+    not(all(feature = "feeds", feature = "grpc")),
+    allow(
+        rustdoc::broken_intra_doc_links,
+        reason = "the table shows all parts, also those that are left out"
+    )
+)]
+
 pub use dragonfly_aggregators as aggregators;
 #[cfg(feature = "clients")]
 pub use dragonfly_clients as clients;
@@ -56,3 +64,8 @@ pub use dragonfly_feeds as feeds;
 pub use dragonfly_grpc as grpc;
 #[cfg(feature = "sim")]
 pub use dragonfly_sim as sim;
+
+/// The examples of the README, which have to compile.
+#[cfg(all(doctest, feature = "feeds", feature = "grpc"))]
+#[doc = include_str!("../../README.md")]
+mod readme {}

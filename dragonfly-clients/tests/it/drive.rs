@@ -22,15 +22,17 @@ use dragonfly_core::{
 
 /// What the venue is about to do, and what it has been told.
 #[derive(Default)]
-struct Script {
-    connects: VecDeque<Result<(), ClientError>>,
+pub(super) struct Script {
+    pub(super) connects: VecDeque<Result<(), ClientError>>,
     /// When each attempt to connect was made, by the manual clock.
-    attempts: Vec<Nanos>,
-    incoming: VecDeque<Result<Incoming, ClientError>>,
-    sent: Vec<String>,
+    pub(super) attempts: Vec<Nanos>,
+    pub(super) incoming: VecDeque<Result<Incoming, ClientError>>,
+    pub(super) sent: Vec<String>,
+    /// Whether the peer has stopped reading.
+    pub(super) is_stuck: bool,
 }
 
-enum Incoming {
+pub(super) enum Incoming {
     Text(&'static str),
     Ping(&'static [u8]),
     Pong,
@@ -102,12 +104,15 @@ impl Writer for ScriptedWriter {
 
     async fn control(&mut self, control: Control<'_>) -> Result<(), ClientError> {
         self.0.lock().unwrap().sent.push(format!("{control:?}"));
+        if self.0.lock().unwrap().is_stuck {
+            std::future::pending::<()>().await;
+        }
         Ok(())
     }
 }
 
 /// A venue whose messages are a bid and an ask.
-struct Pair;
+pub(super) struct Pair;
 
 impl Subscriber for Pair {
     fn subscribe(&mut self, _: Ask, send: &mut dyn FnMut(&[u8])) {
@@ -141,9 +146,9 @@ impl Decoder for Pair {
     }
 }
 
-struct Bench {
-    script: Arc<Mutex<Script>>,
-    hand: ManualClock,
+pub(super) struct Bench {
+    pub(super) script: Arc<Mutex<Script>>,
+    pub(super) hand: ManualClock,
     clock: Clock,
     stage: Box<dyn Stage>,
     events: Box<dyn Consumer<Item = BookEvent>>,
@@ -151,7 +156,16 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(script: Script) -> Self {
+    pub(super) fn new(script: Script) -> Self {
+        Self::with(script, Pair, 64)
+    }
+
+    /// With a subscriber of its own, and room for so many events.
+    pub(super) fn with(
+        script: Script,
+        subscriber: impl Subscriber + 'static,
+        slots: usize,
+    ) -> Self {
         let (clock, hand) = Clock::manual(UtcNanos(7));
         let script = Arc::new(Mutex::new(script));
         let symbol = Symbol::new("X-Y").unwrap();
@@ -162,9 +176,9 @@ impl Bench {
             5,
             [(symbol, symbol)],
         );
-        let feed = Feed::new("pair X-Y", Pair, listener, FeedPolicy::default());
+        let feed = Feed::new("pair X-Y", subscriber, listener, FeedPolicy::default());
         let client = Scripted(script.clone(), clock.clone());
-        let (producer, consumer) = queue::spsc(64).open();
+        let (producer, consumer) = queue::spsc(slots).open();
         let stage = Box::new(Drive::new(client, feed, Backoff::new(42)))
             .attach(Box::new(producer), clock.clone());
         Self {
@@ -177,7 +191,7 @@ impl Bench {
         }
     }
 
-    fn step(&mut self) -> Work {
+    pub(super) fn step(&mut self) -> Work {
         let cx = Cx {
             now: self.clock.mono(),
             waker: Waker::noop(),
@@ -187,7 +201,7 @@ impl Bench {
     }
 
     /// Steps until nothing moves.
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         assert!(
             (0..1_000).any(|_| self.step() != Work::Busy),
             "the driver never rests"
@@ -195,7 +209,7 @@ impl Bench {
     }
 
     /// Lets time pass in small steps, and the driver act in each.
-    async fn pass(&mut self, time: Duration) {
+    pub(super) async fn pass(&mut self, time: Duration) {
         let step = Duration::from_millis(5);
         for _ in 0..time.as_millis().div_ceil(step.as_millis()) {
             self.hand.advance(step.into());
@@ -204,24 +218,24 @@ impl Bench {
         }
     }
 
-    fn hear(&mut self, incoming: Incoming) {
+    pub(super) fn hear(&mut self, incoming: Incoming) {
         self.script.lock().unwrap().incoming.push_back(Ok(incoming));
         self.settle();
     }
 
-    fn states(&mut self) -> Vec<(BookState, Cause)> {
+    pub(super) fn states(&mut self) -> Vec<(BookState, Cause)> {
         let events = self.events.ready().unwrap();
         let states: Vec<_> = events.iter().map(|e| (e.state, e.cause)).collect();
         self.events.release(states.len());
         states
     }
 
-    fn sent(&mut self) -> Vec<String> {
+    fn sent(&self) -> Vec<String> {
         std::mem::take(&mut self.script.lock().unwrap().sent)
     }
 }
 
-fn run(test: impl AsyncFnOnce()) {
+pub(super) fn run(test: impl AsyncFnOnce()) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -237,9 +251,9 @@ fn refused() -> ClientError {
     }
 }
 
-const SYNCING: (BookState, Cause) = (BookState::Syncing, Cause::Subscribed);
-const LIVE: (BookState, Cause) = (BookState::Live, Cause::Image);
-const DOWN: (BookState, Cause) = (BookState::Down, Cause::Disconnected);
+pub(super) const SYNCING: (BookState, Cause) = (BookState::Syncing, Cause::Subscribed);
+pub(super) const LIVE: (BookState, Cause) = (BookState::Live, Cause::Image);
+pub(super) const DOWN: (BookState, Cause) = (BookState::Down, Cause::Disconnected);
 
 #[test]
 fn a_venue_out_of_reach_is_tried_for_ever_with_growing_jittered_waits() {

@@ -1,39 +1,24 @@
 //! Layer 3 for books: a decoder held to its venue's rules.
 
+mod judge;
+mod tracked;
+
 use std::collections::HashMap;
+
+use judge::{Count, Judge};
+pub use tracked::TrackedBook;
 
 use super::{Decoded, Decoder, FeedError, Heard, Link, Listener};
 use crate::{
-    clock::{Nanos, Now, UtcNanos},
+    clock::{Nanos, Now},
     market::{
-        BookEvent, BookRules, BookState, BookSync, BookUpdate, Cause, Depth, MAX_DEPTH, Outcome,
-        SequenceRule, Symbol, SyncStats, Venue,
+        BookEvent, BookRules, BookState, BookUpdate, Cause, MAX_DEPTH, SequenceRule, Symbol,
+        SyncStats, Venue,
     },
 };
 
-/// How often a book is asked for again before the whole connection is made anew.
-const RENEWALS: u32 = 3;
-
 /// What has happened to a book since the feed began.
 pub type BookStats = SyncStats;
-
-/// One book of a [`BookListener`].
-#[derive(Debug)]
-pub struct TrackedBook {
-    /// The unified symbol.
-    pub symbol: Symbol,
-    /// The venue's own spelling.
-    pub native_symbol: Symbol,
-    /// The book and its state.
-    pub sync: BookSync,
-    ts_venue: Option<UtcNanos>,
-    ts_recv: UtcNanos,
-    /// When an update of its own last arrived, or it was last asked for.
-    touched: Nanos,
-    /// When its present state began.
-    since: Nanos,
-    renewals: u32,
-}
 
 /// Turns the messages of one venue's connection into [`BookEvent`]s.
 ///
@@ -49,7 +34,7 @@ pub struct BookListener<D> {
     index: HashMap<Symbol, usize>,
     discover: Option<fn(&str) -> Symbol>,
     update: BookUpdate,
-    connection_seq: Option<u64>,
+    count: Count,
     /// When anything at all last arrived on the connection; `None` while it is down.
     heard: Option<Nanos>,
     bad_in_a_row: u32,
@@ -79,7 +64,7 @@ impl<D: Decoder> BookListener<D> {
                 wanted: depth,
                 ..BookUpdate::default()
             },
-            connection_seq: None,
+            count: Count::default(),
             heard: None,
             bad_in_a_row: 0,
             deadline: None,
@@ -104,6 +89,10 @@ impl<D: Decoder> BookListener<D> {
     }
 
     fn track(&mut self, symbol: Symbol, native_symbol: Symbol) {
+        if self.index.contains_key(&native_symbol) {
+            // The venue sends the book once, and a second one would wait for it for ever.
+            return;
+        }
         self.index.insert(native_symbol, self.books.len());
         self.books
             .push(TrackedBook::new(symbol, native_symbol, self.rules));
@@ -137,85 +126,6 @@ impl<D: Decoder> BookListener<D> {
 
 type Emit<'a> = &'a mut dyn FnMut(BookEvent);
 
-impl TrackedBook {
-    fn new(symbol: Symbol, native_symbol: Symbol, rules: BookRules) -> Self {
-        Self {
-            symbol,
-            native_symbol,
-            sync: BookSync::new(rules),
-            ts_venue: None,
-            ts_recv: UtcNanos(0),
-            touched: Nanos(0),
-            since: Nanos(0),
-            renewals: 0,
-        }
-    }
-
-    #[inline]
-    fn event(&self, venue: Venue, depth: usize) -> BookEvent {
-        let state = self.sync.state();
-        BookEvent {
-            venue,
-            symbol: self.symbol,
-            native_symbol: self.native_symbol,
-            epoch: self.sync.epoch(),
-            seq: self.sync.seq(),
-            state,
-            cause: self.sync.cause(),
-            ts_venue: self.ts_venue,
-            ts_recv: self.ts_recv,
-            depth: match state {
-                BookState::Live => self.sync.depth(depth),
-                _ => Depth::default(),
-            },
-        }
-    }
-
-    fn changed_at(&mut self, now: Nanos) {
-        (self.since, self.touched) = (now, now);
-    }
-
-    /// When something is to be done about this book's own silence.
-    fn deadline(&self, rules: &BookRules) -> Option<Nanos> {
-        match self.sync.state() {
-            BookState::Live if !rules.heartbeats_count => Some(self.touched + rules.stale_after),
-            BookState::Live => rules.renew_after.map(|after| self.touched + after),
-            BookState::Stale | BookState::Syncing | BookState::Gap => {
-                Some(self.touched + rules.sync_within)
-            }
-            BookState::Crossed => Some(self.since + rules.stale_after),
-            _ => None,
-        }
-    }
-
-    /// Judges an update; true when the book must be asked for again.
-    #[inline]
-    fn take(
-        &mut self,
-        update: &BookUpdate,
-        now: Now,
-        venue: Venue,
-        depth: usize,
-        emit: Emit<'_>,
-    ) -> bool {
-        let before = self.sync.state();
-        let outcome = self.sync.apply(update);
-        if outcome != Outcome::Ignored {
-            self.ts_venue = update.ts_venue;
-            self.ts_recv = now.utc;
-            self.touched = now.mono;
-            if self.sync.state() != before {
-                self.since = now.mono;
-            }
-            if outcome == Outcome::Live {
-                self.renewals = 0;
-            }
-            emit(self.event(venue, depth));
-        }
-        outcome == Outcome::Renew
-    }
-}
-
 impl<D: Decoder> Listener for BookListener<D> {
     type Event = BookEvent;
 
@@ -242,7 +152,7 @@ impl<D: Decoder> Listener for BookListener<D> {
             depth,
             books,
             index,
-            connection_seq,
+            count,
             rules,
             discover,
             ..
@@ -250,7 +160,7 @@ impl<D: Decoder> Listener for BookListener<D> {
         let discover = *discover;
         let counted = rules.sequence == SequenceRule::Connection;
         let decoder_ran = decoder.decode(message, &mut update, &mut |update| {
-            if counted && judge.out_of_order(connection_seq, update.connection_seq) {
+            if counted && judge.out_of_order(count, update.connection_seq) {
                 return;
             }
             if let Some(unify) = discover
@@ -274,7 +184,7 @@ impl<D: Decoder> Listener for BookListener<D> {
         }) = decoder_ran
         {
             if counted {
-                judge.out_of_order(connection_seq, seq);
+                judge.out_of_order(count, seq);
             }
             judge.heard = Heard::Control;
         }
@@ -285,7 +195,9 @@ impl<D: Decoder> Listener for BookListener<D> {
     }
 
     fn on_link(&mut self, link: Link, now: Now, emit: Emit<'_>) {
-        self.connection_seq = None;
+        if !matches!(link, Link::Refused(_)) {
+            self.count = Count::default();
+        }
         match link {
             Link::Started => {
                 for book in &mut self.books {
@@ -345,7 +257,7 @@ impl<D: Decoder> Listener for BookListener<D> {
                 .filter(|book| book.sync.state() == BookState::Live)
             {
                 book.sync.silent();
-                book.since = now.mono;
+                book.changed_at(now.mono);
                 emit(book.event(self.venue, self.depth));
             }
             self.heard = None;
@@ -354,61 +266,15 @@ impl<D: Decoder> Listener for BookListener<D> {
         }
         let rules = self.rules;
         let due = |book: &&mut TrackedBook| book.deadline(&rules).is_some_and(|at| at <= now.mono);
+        // What goes well on the same connection is not given up for one book that does not.
+        let live = |book: &TrackedBook| book.sync.state() == BookState::Live;
+        let live = self.books.iter().filter(|book| live(book)).count();
         let book = self.books.iter_mut().find(due)?;
-        let heard = book.overdue(now.mono);
+        let others = live - usize::from(book.sync.state() == BookState::Live);
+        let heard = book.overdue(&rules, now.mono, others > 0);
         emit(book.event(self.venue, self.depth));
         self.reschedule();
         Some(heard)
-    }
-}
-
-impl TrackedBook {
-    /// Nothing was heard of the book in time: withdraw it and ask again.
-    fn overdue(&mut self, now: Nanos) -> Heard {
-        let was_asked = self.sync.state() == BookState::Stale;
-        match self.sync.state() {
-            BookState::Live => {
-                self.sync.silent();
-            }
-            BookState::Crossed => {
-                self.sync.reset(BookState::Gap, Cause::CrossedBook);
-            }
-            _ => {}
-        }
-        self.changed_at(now);
-        self.renewals += 1;
-        if was_asked || self.renewals > RENEWALS {
-            self.renewals = 0;
-            return Heard::Reconnect(Cause::Silent);
-        }
-        Heard::Renew(self.native_symbol)
-    }
-}
-
-/// What came of the updates of one message.
-struct Judge {
-    heard: Heard,
-    error: Option<FeedError>,
-    /// A message of the connection is missing before this one.
-    lost: bool,
-}
-
-impl Judge {
-    /// Checks the message's number on the connection; true when the message must not be applied.
-    fn out_of_order(&mut self, last: &mut Option<u64>, seq: Option<u64>) -> bool {
-        let Some(seq) = seq else { return self.lost };
-        match *last {
-            Some(known) if seq > known.saturating_add(1) => {
-                self.lost = true;
-                true
-            }
-            // Several updates may share one message and its number.
-            Some(known) if seq < known => true,
-            _ => {
-                *last = Some(seq);
-                self.lost
-            }
-        }
     }
 }
 
@@ -456,6 +322,11 @@ impl<D: Decoder> BookListener<D> {
             }
             return Ok(judge.heard);
         };
+        for book in &mut self.books {
+            if book.doubt(now.mono) {
+                emit(book.event(self.venue, self.depth));
+            }
+        }
         if self.on_bad_message() {
             self.bad_in_a_row = 0;
             self.withdraw(BookState::Gap, Cause::BadMessages, now, emit);

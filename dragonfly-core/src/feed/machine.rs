@@ -94,6 +94,10 @@ pub struct FeedStats {
     pub renewals: Counter,
     /// Subscriptions the venue refused.
     pub refused: Counter,
+    /// Events sent into the flow, or held at its edge.
+    pub events: Counter,
+    /// Events replaced by a newer one of their book while the first queue was full.
+    pub conflated: Counter,
 }
 
 /// One connection's worth of a venue, as a state machine.
@@ -228,20 +232,34 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
         now: Now,
         emit: &mut dyn FnMut(L::Event),
     ) -> Result<Verdict, FeedError> {
+        self.guarded(|feed| feed.take(message, now, emit))
+    }
+
+    /// A panic of the venue's code ends the connection and nothing else.
+    fn guarded(
+        &mut self,
+        step: impl FnOnce(&mut Self) -> Result<Verdict, FeedError>,
+    ) -> Result<Verdict, FeedError> {
+        catch_unwind(AssertUnwindSafe(|| step(self))).unwrap_or_else(|panic| {
+            let error = FeedError::Panicked(panic_text(&*panic));
+            tracing::error!(feed = %self.name, %error, "dropping the connection");
+            self.stats.bad.add(1);
+            Ok(Verdict::Close(Cause::Panicked))
+        })
+    }
+
+    fn take(
+        &mut self,
+        message: &mut [u8],
+        now: Now,
+        emit: &mut dyn FnMut(L::Event),
+    ) -> Result<Verdict, FeedError> {
         self.stats.messages.add(1);
         self.stats.bytes.add(message.len() as u64);
         (self.heard, self.probed) = (Some(now.mono), None);
-        let listener = &mut self.listener;
-        let heard = catch_unwind(AssertUnwindSafe(|| listener.on_message(message, now, emit)));
-        let heard = match heard {
-            Ok(Ok(heard)) => heard,
-            Ok(Err(error)) => return self.on_bad(error),
-            Err(panic) => {
-                let error = FeedError::Panicked(panic_text(&*panic));
-                tracing::error!(feed = %self.name, %error, "dropping the connection");
-                self.stats.bad.add(1);
-                return Ok(Verdict::Close(Cause::Panicked));
-            }
+        let heard = match self.listener.on_message(message, now, emit) {
+            Ok(heard) => heard,
+            Err(error) => return self.on_bad(error),
         };
         self.last_was_bad = false;
         if heard == Heard::Data {
@@ -304,7 +322,8 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
         let what = symbol.map_or_else(|| "the subscription".into(), |s| s.to_string());
         tracing::error!(feed = %self.name, %what, reason, "refused by the venue");
         self.ack_by = None;
-        self.retry_by = Some(now.mono + self.policy.refused_wait);
+        self.retry_by
+            .get_or_insert(now.mono + self.policy.refused_wait);
         self.listener.on_link(Link::Refused(symbol), now, emit);
     }
 
@@ -317,10 +336,8 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
     /// When [`Feed::on_deadline`] wants to be called at the latest.
     pub fn deadline(&self) -> Option<Nanos> {
         let heard = self.heard?;
-        let probe = self
-            .probed
-            .is_none()
-            .then(|| heard + self.policy.probe_after);
+        let asks = self.policy.ping != Ping::Never && self.probed.is_none();
+        let probe = asks.then(|| heard + self.policy.probe_after);
         let keep_alive = self.policy.keep_alive.map(|every| self.kept_alive + every);
         let send = (!self.outbox.is_empty()).then(|| self.policy.messages.next_at(Nanos(0)));
         [
@@ -338,6 +355,11 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
 
     /// Does what is due; to be called at or after the deadline, calls before it do no harm.
     pub fn on_deadline(&mut self, now: Now, emit: &mut dyn FnMut(L::Event)) -> Verdict {
+        let verdict = self.guarded(|feed| Ok(feed.act_on_deadline(now, emit)));
+        verdict.unwrap_or(Verdict::Continue)
+    }
+
+    fn act_on_deadline(&mut self, now: Now, emit: &mut dyn FnMut(L::Event)) -> Verdict {
         let Some(heard) = self.heard else {
             return Verdict::Continue;
         };
@@ -356,7 +378,8 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
                 return Verdict::Close(Cause::Refused);
             }
         }
-        let probe = self.probed.is_none() && heard + self.policy.probe_after <= now.mono;
+        let asks = self.policy.ping != Ping::Never && self.probed.is_none();
+        let probe = asks && heard + self.policy.probe_after <= now.mono;
         let keep_alive = |every: Nanos| self.kept_alive + every <= now.mono;
         if probe || self.policy.keep_alive.is_some_and(keep_alive) {
             (self.probed, self.kept_alive) = (Some(now.mono), now.mono);

@@ -123,10 +123,55 @@ impl<S: Service, D: Deliver<S>> Stage for ServeStage<S, D> {
             self.service.close();
         }
         let work = self.service.work(cx)?;
-        Ok(if moved && work == Work::Idle {
-            Work::Busy
-        } else {
-            work
+        // Whoever waits for the room that was made is woken only after `Busy`.
+        Ok(match work {
+            Work::Idle | Work::Held if moved => Work::Busy,
+            work => work,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+    use crate::{clock::Nanos, run::PARK, stage::Host};
+
+    /// A service that always has something it cannot get rid of.
+    struct Full;
+
+    impl Service for Full {
+        fn work(&mut self, _: &Cx<'_>) -> Result<Work, StageError> {
+            Ok(Work::Held)
+        }
+        fn close(&mut self) {}
+        fn host(&self) -> Host {
+            PARK
+        }
+    }
+
+    /// Frees a slot of its input once.
+    struct Once(bool);
+
+    impl Deliver<Full> for Once {
+        fn deliver(&mut self, _: &mut Full) -> bool {
+            std::mem::take(&mut self.0)
+        }
+        fn is_closed(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn room_made_for_a_writer_is_announced_even_by_a_service_that_is_stuck() {
+        let mut stage = ServeStage::new(Full, Once(true));
+        let cx = Cx {
+            now: Nanos(0),
+            waker: Waker::noop(),
+            stop: false,
+        };
+        assert_eq!(stage.work(&cx), Ok(Work::Busy));
+        assert_eq!(stage.work(&cx), Ok(Work::Held));
     }
 }

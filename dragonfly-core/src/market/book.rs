@@ -3,10 +3,16 @@
 //! Each side is one sorted vector with the best level at its end, so that a change near the top
 //! moves few levels; changes far from it cost a binary search and a move of what lies above.
 
+use std::cmp::Ordering;
+
 use super::{Depth, Ladder, Level, MAX_DEPTH};
 
 /// How many levels from the top are searched one by one before halving.
 const NEAR: usize = 8;
+
+/// How many levels one update may move, one change at a time, before the rest of it is sorted in:
+/// changes far from the top of a deep book would otherwise take minutes.
+const MAX_MOVED: usize = 1 << 20;
 
 /// Both sides of a book. Bids descend, asks ascend; a price occurs once.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +35,13 @@ impl Book {
     #[inline]
     pub fn apply_ask(&mut self, level: Level) {
         apply(&mut self.asks, level, |a, b| a.price > b.price);
+    }
+
+    /// Sets the quantities at many prices, in their order: as [`apply_bid`](Self::apply_bid) and
+    /// [`apply_ask`](Self::apply_ask) for each.
+    pub fn update(&mut self, bids: &[Level], asks: &[Level]) {
+        apply_all(&mut self.bids, bids, |a, b| a.price.cmp(&b.price));
+        apply_all(&mut self.asks, asks, |a, b| b.price.cmp(&a.price));
     }
 
     /// Replaces everything. The levels may come in any order; of two with one price the later
@@ -84,9 +97,28 @@ impl Book {
     }
 }
 
-/// `worse(a, b)`: `a` stands before `b` in the vector.
+/// `order` is that of the vector.
 #[inline]
-fn apply(side: &mut Vec<Level>, level: Level, worse: impl Fn(&Level, &Level) -> bool) {
+fn apply_all(side: &mut Vec<Level>, levels: &[Level], order: impl Fn(&Level, &Level) -> Ordering) {
+    let mut moved = 0;
+    for (done, level) in levels.iter().enumerate() {
+        if moved > MAX_MOVED {
+            return sort_in(side, &levels[done..], order);
+        }
+        moved += apply(side, *level, |a, b| order(a, b).is_lt());
+    }
+}
+
+#[cold]
+fn sort_in(side: &mut Vec<Level>, levels: &[Level], order: impl Fn(&Level, &Level) -> Ordering) {
+    let known = std::mem::take(side);
+    side.extend(levels.iter().rev().chain(&known));
+    tidy(side, order);
+}
+
+/// `worse(a, b)`: `a` stands before `b` in the vector. Returns how many levels it moved.
+#[inline]
+fn apply(side: &mut Vec<Level>, level: Level, worse: impl Fn(&Level, &Level) -> bool) -> usize {
     let near = side.len().saturating_sub(NEAR);
     let mut at = side.len();
     while at > near && !worse(&side[at - 1], &level) {
@@ -95,30 +127,32 @@ fn apply(side: &mut Vec<Level>, level: Level, worse: impl Fn(&Level, &Level) -> 
     if at == near && near > 0 {
         at = side[..near].partition_point(|l| worse(l, &level));
     }
+    let above = side.len() - at;
     match side.get_mut(at) {
         Some(found) if found.price == level.price => {
-            if level.qty.is_zero() {
-                side.remove(at);
-            } else {
+            if !level.qty.is_zero() {
                 found.qty = level.qty;
+                return 0;
             }
+            side.remove(at);
         }
-        _ if level.qty.is_zero() => {}
+        _ if level.qty.is_zero() => return 0,
         _ => side.insert(at, level),
     }
+    above
 }
 
-fn refill(
-    side: &mut Vec<Level>,
-    levels: &[Level],
-    order: impl Fn(&Level, &Level) -> std::cmp::Ordering,
-) {
+fn refill(side: &mut Vec<Level>, levels: &[Level], order: impl Fn(&Level, &Level) -> Ordering) {
     side.clear();
     // Room for the levels that deltas will add, so that those do not allocate one by one.
     side.reserve(levels.len() + levels.len() / 2 + 16);
     // Venues send the best first, this stores it last: reversed, the sort finds one run.
     side.extend(levels.iter().rev());
-    side.sort_by(&order);
+    tidy(side, order);
+}
+
+fn tidy(side: &mut Vec<Level>, order: impl Fn(&Level, &Level) -> Ordering) {
+    side.sort_by(order);
     // Equal prices stand in reverse wire order: the first of them came last and holds.
     side.dedup_by(|later, first| later.price == first.price);
     side.retain(|level| !level.qty.is_zero());
@@ -135,6 +169,26 @@ mod tests {
 
     fn level(price: i128, qty: i128) -> Level {
         Level::new(Price::from_units(price), Qty::from_units(qty))
+    }
+
+    /// Worst case: every change is the farthest from the top, in a book that is deep already.
+    #[test]
+    fn an_update_of_very_many_levels_far_from_the_top_is_the_same_book() {
+        let mut book = Book::default();
+        let mut model = BTreeMap::new();
+        let prices = (1..=4_000).rev();
+        let levels: Vec<Level> = prices
+            .flat_map(|price| [level(price, 1), level(price, i128::from(price % 3 != 0))])
+            .collect();
+        for level in &levels {
+            model.insert(level.price, *level);
+        }
+        book.update(&levels, &[]);
+        model.retain(|_, level| !level.qty.is_zero());
+        assert!(book.bids().eq(model.values().rev()));
+        let mut slow = Book::default();
+        levels.iter().for_each(|level| slow.apply_bid(*level));
+        assert!(slow.bids().eq(book.bids()));
     }
 
     proptest! {

@@ -66,7 +66,8 @@ impl Instrument {
     /// An instrument of any kind.
     ///
     /// # Errors
-    /// [`InstrumentError::Unknown`] when a code is empty, too long, or not of letters and digits.
+    /// [`InstrumentError::Unknown`] when a code is empty, too long, or not of letters and digits,
+    /// or when the whole does not fit a [`Symbol`].
     pub fn new(base: &str, quote: &str, kind: Kind) -> Result<Self, InstrumentError> {
         let unknown = || InstrumentError::Unknown(format!("{base}-{quote}"));
         let asset = |code: &str| {
@@ -77,11 +78,14 @@ impl Instrument {
                 .flatten()
                 .ok_or_else(unknown)
         };
-        Ok(Self {
+        let instrument = Self {
             base: asset(base)?,
             quote: asset(quote)?,
             kind,
-        })
+        };
+        // Every instrument has a symbol, so its text must fit one.
+        let fits = Symbol::new(&instrument.to_string()).is_ok();
+        fits.then_some(instrument).ok_or_else(unknown)
     }
 
     /// The asset that is bought and sold, upper case.
@@ -166,6 +170,15 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Instrument>().unwrap().to_string(), unified);
         }
+    }
+
+    #[test]
+    fn an_instrument_whose_symbol_would_not_fit_is_refused_and_not_left_without_one() {
+        let (base, quote) = ("ABCDEFGHIJKLMNO", "PQRSTUVWXYZABCD");
+        let perpetual = Instrument::new(base, quote, Kind::Perpetual).unwrap();
+        assert_eq!(perpetual.symbol().len(), 36);
+        let future = format!("{base}-{quote}-20261225").parse::<Instrument>();
+        assert!(future.is_err(), "{future:?}");
     }
 
     #[test]

@@ -48,6 +48,9 @@ pub struct BookRules {
     pub renew_after: Option<Nanos>,
     /// How long a subscription may stay without its first complete book before it is made again.
     pub sync_within: Nanos,
+    /// When a book the venue refused is asked for again on a connection that lives on: the refusal
+    /// may have been a passing one.
+    pub refused_again: Nanos,
     /// How many messages in a row that cannot be decoded force a reconnect.
     pub bad_messages: u32,
 }
@@ -62,6 +65,7 @@ impl Default for BookRules {
             heartbeats_count: true,
             renew_after: Some(Nanos::from_secs(60)),
             sync_within: Nanos::from_secs(10),
+            refused_again: Nanos::from_secs(300),
             bad_messages: 3,
         }
     }

@@ -7,8 +7,8 @@ use super::{
     Book, BookRules, BookState, BookUpdate, Cause, Depth, Level, SequenceRule, UpdateKind,
 };
 
-/// How many out-of-date images in a row mean that the venue's count has restarted.
-const OLD_IMAGES: u32 = 16;
+/// How many out-of-date updates in a row mean that the venue's count has restarted.
+const OLD_UPDATES: u32 = 16;
 
 /// What an update did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,8 @@ pub struct BookSync {
     cause: Cause,
     epoch: u32,
     last: u64,
+    /// What `last` was before the book was forgotten: a leg that goes down goes back in nothing.
+    newest: u64,
     book: Book,
     /// The image of a venue that sends nothing but images; those never enter `book`.
     image: Depth,
@@ -65,6 +67,7 @@ impl BookSync {
             cause: Cause::Started,
             epoch: 0,
             last: 0,
+            newest: 0,
             book: Book::default(),
             image: Depth::default(),
             is_image: false,
@@ -93,7 +96,21 @@ impl BookSync {
 
     /// The sequence of the newest update within the epoch; a count where the venue has none.
     pub const fn seq(&self) -> u64 {
-        self.last
+        if self.last == 0 {
+            self.newest
+        } else {
+            self.last
+        }
+    }
+
+    /// Whether the updates that follow a lost one show that it is missing, or do without it.
+    pub(crate) const fn shows_loss(&self) -> bool {
+        match self.rules.sequence {
+            _ if self.is_image => true,
+            SequenceRule::None => self.rules.checksum.is_some(),
+            SequenceRule::Increasing => false,
+            _ => true,
+        }
     }
 
     /// What has happened so far.
@@ -123,6 +140,7 @@ impl BookSync {
         self.book.clear();
         self.image = Depth::default();
         self.early.clear();
+        self.newest = self.seq();
         (self.last, self.old_in_a_row) = (0, 0);
         let changed = (self.state, self.cause) != (state, cause);
         (self.state, self.cause) = (state, cause);
@@ -169,7 +187,7 @@ impl BookSync {
     fn apply_image(&mut self, update: &BookUpdate) -> Outcome {
         let numbered = self.rules.sequence == SequenceRule::Increasing;
         if numbered && self.last > 0 && update.last <= self.last {
-            return self.old_image();
+            return self.take_old_image(update);
         }
         if !is_sorted(&update.bids, |a, b| a.price > b.price)
             || !is_sorted(&update.asks, |a, b| a.price < b.price)
@@ -178,6 +196,7 @@ impl BookSync {
         }
         if self.last == 0 {
             self.epoch += 1;
+            self.newest = 0;
         }
         self.old_in_a_row = 0;
         self.is_image = true;
@@ -187,10 +206,29 @@ impl BookSync {
         self.settle(self.image.is_crossed())
     }
 
-    fn old_image(&mut self) -> Outcome {
+    /// The newest image once more proves that the book is still right; any other is out of date.
+    fn take_old_image(&mut self, update: &BookUpdate) -> Outcome {
+        if update.last == self.last && self.shows(update) {
+            self.old_in_a_row = 0;
+            return self.settle(self.image.is_crossed());
+        }
+        self.take_old(OLD_UPDATES)
+    }
+
+    /// Whether the image is the update's, as far down as both reach.
+    fn shows(&self, update: &BookUpdate) -> bool {
+        let mut image = Depth::default();
+        fill(&mut image.bids, &update.bids);
+        fill(&mut image.asks, &update.asks);
+        image == self.image
+    }
+
+    /// Drops an update that is out of date; when nothing else has come for so many updates, what
+    /// is shown is out of date itself.
+    fn take_old(&mut self, limit: u32) -> Outcome {
         self.stats.old += 1;
         self.old_in_a_row += 1;
-        if self.old_in_a_row < OLD_IMAGES {
+        if self.old_in_a_row < limit {
             return Outcome::Ignored;
         }
         self.stats.gaps += 1;
@@ -210,7 +248,7 @@ impl BookSync {
         self.book.truncate(self.window);
         self.is_image = false;
         self.epoch += 1;
-        self.last = update.last;
+        (self.last, self.newest, self.old_in_a_row) = (update.last, update.last, 0);
         self.decimals = (update.price_decimals, update.qty_decimals);
         if !self.checksum_holds(update) {
             return self.fail(Cause::ChecksumMismatch);
@@ -221,6 +259,7 @@ impl BookSync {
     /// Applies the deltas that came before their snapshot.
     fn replay_early(&mut self) -> Outcome {
         let mut early = std::mem::take(&mut self.early);
+        let before = self.state;
         let mut outcome = self.settle(self.book.is_crossed());
         for update in early.drain(..) {
             if update.last <= self.last {
@@ -233,7 +272,11 @@ impl BookSync {
             }
         }
         self.early = early;
-        outcome
+        // Of several crossed books in a row the first is news, and nobody has been told of it yet.
+        match outcome {
+            Outcome::Ignored if before != self.state => Outcome::Withdrawn,
+            outcome => outcome,
+        }
     }
 
     fn apply_delta(&mut self, update: &BookUpdate) -> Outcome {
@@ -241,7 +284,7 @@ impl BookSync {
             BookState::Live | BookState::Stale | BookState::Crossed => {
                 self.apply_in_sequence(update)
             }
-            BookState::Empty | BookState::Syncing => self.keep_early(update),
+            BookState::Empty | BookState::Syncing | BookState::Gap => self.keep_early(update),
             _ => Outcome::Ignored,
         }
     }
@@ -265,24 +308,15 @@ impl BookSync {
     fn apply_in_sequence(&mut self, update: &BookUpdate) -> Outcome {
         match self.follows(update) {
             Follows::Yes => {}
-            Follows::Old => {
-                self.stats.old += 1;
-                return Outcome::Ignored;
-            }
+            Follows::Old => return self.take_old(self.old_limit()),
             Follows::Gap => {
                 self.stats.gaps += 1;
                 return self.fail(Cause::SequenceGap);
             }
         }
-        update
-            .bids
-            .iter()
-            .for_each(|level| self.book.apply_bid(*level));
-        update
-            .asks
-            .iter()
-            .for_each(|level| self.book.apply_ask(*level));
+        self.book.update(&update.bids, &update.asks);
         self.book.truncate(self.window);
+        self.old_in_a_row = 0;
         self.last = if update.last == 0 {
             self.last + 1
         } else {
@@ -294,6 +328,15 @@ impl BookSync {
             return self.fail(Cause::ChecksumMismatch);
         }
         self.settle(self.book.is_crossed())
+    }
+
+    /// Where the snapshot comes on a way of its own, it may be ahead of as many deltas as it may be
+    /// behind.
+    fn old_limit(&self) -> u32 {
+        match self.rules.sequence {
+            SequenceRule::Next { .. } => OLD_UPDATES,
+            _ => u32::try_from(self.rules.sync_buffer).unwrap_or(u32::MAX),
+        }
     }
 
     fn follows(&self, update: &BookUpdate) -> Follows {

@@ -149,7 +149,7 @@ impl RootTask {
                 self.shared.report(&mut root.faults);
             }
             if work == Work::Busy || work == Work::Done {
-                self.neighbours.iter().for_each(Bell::ring);
+                self.ring();
                 self.shared.note(self.thread, root.running());
             }
             match work {
@@ -176,6 +176,14 @@ impl RootTask {
                 }
                 _ => return Poll::Pending,
             }
+        }
+    }
+
+    /// Wakes the neighbours that sleep; one fence covers them all.
+    fn ring(&self) {
+        if let Some((first, others)) = self.neighbours.split_first() {
+            first.ring();
+            others.iter().for_each(Bell::ring_after_fence);
         }
     }
 

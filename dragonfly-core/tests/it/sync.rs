@@ -190,8 +190,10 @@ fn images_only_grow_and_a_restarted_count_is_noticed_in_the_end() {
     let image = |last| update(UpdateKind::Image, last, last, 10, 20);
     let mut book = sync(SequenceRule::Increasing);
     assert_eq!(book.apply(&image(50)), Outcome::Live);
-    assert_eq!(book.apply(&image(50)), Outcome::Ignored);
     assert_eq!(book.apply(&image(49)), Outcome::Ignored);
+    let changed = update(UpdateKind::Image, 50, 50, 11, 20);
+    assert_eq!(book.apply(&changed), Outcome::Ignored);
+    assert_eq!(best_bid(&book).as_deref(), Some("10"));
     assert_eq!(book.apply(&image(51)), Outcome::Live);
     let outcomes: Vec<_> = (1..=16).map(|last| book.apply(&image(last))).collect();
     assert_eq!(outcomes[15], Outcome::Renew, "{outcomes:?}");
@@ -282,4 +284,66 @@ fn a_book_without_connection_takes_nothing() {
         assert_eq!(book.apply(&snapshot(1)), Outcome::Ignored);
         assert_eq!(book.state(), state);
     }
+}
+
+#[test]
+fn the_same_image_again_proves_a_quiet_book_right() {
+    let image = update(UpdateKind::Image, 50, 50, 10, 20);
+    let mut book = sync(SequenceRule::Increasing);
+    for _ in 0..100 {
+        assert_eq!(book.apply(&image), Outcome::Live);
+    }
+    assert!(book.silent());
+    assert_eq!(book.apply(&image), Outcome::Live);
+    assert_eq!((book.epoch(), book.stats().gaps), (1, 0));
+}
+
+#[test]
+fn a_count_of_deltas_that_restarts_below_the_last_one_does_not_freeze_the_book() {
+    let mut book = sync(SequenceRule::Next { restart: Some(1) });
+    book.apply(&snapshot(500));
+    let outcomes: Vec<_> = (10..26)
+        .map(|last| book.apply(&delta(last, last)))
+        .collect();
+    assert_eq!(outcomes[14], Outcome::Ignored);
+    assert_eq!(outcomes[15], Outcome::Renew);
+    assert_eq!(book.state(), BookState::Gap);
+}
+
+#[test]
+fn epoch_and_sequence_never_go_back_not_even_while_the_book_is_away() {
+    let mut book = sync(SequenceRule::Next { restart: None });
+    let mut seen = vec![(book.epoch(), book.seq())];
+    book.apply(&snapshot(5));
+    seen.push((book.epoch(), book.seq()));
+    book.apply(&delta(9, 9));
+    seen.push((book.epoch(), book.seq()));
+    book.reset(BookState::Down, Cause::Disconnected);
+    book.reset(BookState::Syncing, Cause::Subscribed);
+    seen.push((book.epoch(), book.seq()));
+    book.apply(&snapshot(3));
+    seen.push((book.epoch(), book.seq()));
+    assert_eq!(seen, [(0, 0), (1, 5), (1, 5), (1, 5), (2, 3)]);
+}
+
+#[test]
+fn deltas_that_come_after_a_gap_join_the_snapshot_that_is_older_than_they_are() {
+    let mut book = sync(SequenceRule::Span);
+    book.apply(&snapshot(100));
+    assert_eq!(book.apply(&delta(105, 106)), Outcome::Renew);
+    assert_eq!(book.apply(&delta(107, 108)), Outcome::Ignored);
+    assert_eq!(book.apply(&delta(109, 110)), Outcome::Ignored);
+    assert_eq!(book.state(), BookState::Gap);
+    assert_eq!(book.apply(&snapshot(107)), Outcome::Live);
+    assert_eq!((book.state(), book.seq()), (BookState::Live, 110));
+}
+
+#[test]
+fn a_book_that_its_early_deltas_cross_is_reported_as_crossed() {
+    let mut book = sync(SequenceRule::Span);
+    for last in [101, 102] {
+        book.apply(&update(UpdateKind::Delta, last, last, 30, 25));
+    }
+    assert_eq!(book.apply(&snapshot(100)), Outcome::Withdrawn);
+    assert_eq!(book.state(), BookState::Crossed);
 }

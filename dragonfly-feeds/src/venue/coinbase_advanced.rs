@@ -101,7 +101,10 @@ impl Subscriber for Products {
         };
         if kind == Some(b"error") {
             let text = words(reason);
-            let named = |s: &&Symbol| text.contains(s.as_str());
+            // Whole words: BTC-USDT is not about BTC-USD.
+            let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-';
+            let words = text.split(|c| !is_part(c));
+            let named = |s: &&Symbol| words.clone().any(|word| word == s.as_str());
             return Ack::Rejected {
                 symbol: self.symbols.iter().find(named).copied(),
                 reason: text,

@@ -270,3 +270,11 @@ fn a_channel_depth_is_taken_up_to_one_the_venue_offers() {
     assert_eq!(levels("binance", &asked(10)), 10);
     assert_eq!(levels("coinbase-advanced", &ten), 0);
 }
+
+#[test]
+fn the_readme_shows_the_venues_there_are() {
+    let readme = include_str!("../../../README.md");
+    let (_, rest) = readme.split_once("<!-- venues -->\n").unwrap();
+    let (shown, _) = rest.split_once("<!-- /venues -->").unwrap();
+    assert_eq!(shown, venue::table(), "paste it into README.md");
+}

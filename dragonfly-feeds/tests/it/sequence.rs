@@ -256,3 +256,33 @@ fn three_bad_messages_in_a_row_give_the_connection_up() {
         Some(&Verdict::Close(Cause::BadMessages))
     );
 }
+
+#[test]
+fn coinbase_a_refusal_closes_the_product_it_names_and_not_one_whose_name_it_begins_with() {
+    let spec = venue::find("coinbase-advanced").unwrap();
+    let mut replay = of_symbols(spec, &["BTC-USD", "BTC-USDT"]);
+    replay.message(&coinbase(0, "snapshot", 10));
+    replay.message(r#"{"type":"error","message":"BTC-USDT is not a valid product"}"#);
+    assert_eq!(replay.state("BTC-USD"), BookState::Live);
+    assert_eq!(replay.state("BTC-USDT"), BookState::Closed);
+}
+
+#[test]
+fn one_book_under_two_names_is_refused_before_it_is_opened() {
+    use dragonfly_feeds::Builder;
+    let open = |venue, also| {
+        Builder::new(venue, "BTC-USD")
+            .unwrap()
+            .also(also)
+            .unwrap()
+            .build()
+    };
+    for (venue, also) in [("coinbase-advanced", "BTC-USDC"), ("kraken", "btcusd")] {
+        let error = open(venue, also).err().unwrap().to_string();
+        assert!(
+            error.starts_with(&format!("{venue} has one book for BTC-USD and BTC-USD")),
+            "{error}"
+        );
+    }
+    assert!(open("kraken", "BTC-USDC").is_ok());
+}

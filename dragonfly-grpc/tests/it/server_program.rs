@@ -36,6 +36,8 @@ struct Program {
     child: Child,
     /// The lines of its standard error, as they come.
     said: Receiver<String>,
+    /// Those that have been read. Its threads speak in no certain order.
+    heard: Vec<String>,
     /// All of its standard output, when it has ended.
     shown: Receiver<String>,
 }
@@ -67,39 +69,47 @@ impl Program {
             out.read_to_string(&mut text).unwrap();
             all.send(text)
         });
-        Self { child, said, shown }
+        Self {
+            child,
+            said,
+            heard: Vec::new(),
+            shown,
+        }
     }
 
-    /// The next line of standard error.
-    fn line(&self) -> String {
-        let line = self.said.recv_timeout(PATIENCE);
-        line.expect("it should have said something by now")
+    /// The first line of standard error that has `part` in it, wherever it comes.
+    fn hears(&mut self, part: &str) -> String {
+        self.hears_times(1, part).remove(0)
     }
 
-    /// Lines of standard error up to and with the one that has `part` in it.
-    fn until(&self, part: &str) -> Vec<String> {
-        let mut lines = Vec::new();
-        while !lines.last().is_some_and(|l: &String| l.contains(part)) {
+    /// The first `count` lines of standard error that have `part` in them.
+    fn hears_times(&mut self, count: usize, part: &str) -> Vec<String> {
+        loop {
+            let lines = self.heard.iter().filter(|line| line.contains(part));
+            let lines: Vec<_> = lines.take(count).cloned().collect();
+            if lines.len() == count {
+                return lines;
+            }
             match self.said.recv_timeout(PATIENCE) {
-                Ok(line) => lines.push(line),
-                Err(_) => panic!("{part:?} was never said: {lines:#?}"),
+                Ok(line) => self.heard.push(line),
+                Err(_) => panic!("{part:?} was not said {count} times: {:#?}", self.heard),
             }
         }
-        lines
     }
 
     /// The address it serves on, which it says.
-    fn address(&self) -> String {
-        let lines = self.until("serving gRPC");
-        let (_, address) = lines.last().unwrap().split_once("address=").unwrap();
-        address.trim().to_owned()
+    fn address(&mut self) -> String {
+        let line = self.hears("serving gRPC");
+        let after = line.split("address=").nth(1).unwrap();
+        after.trim().to_owned()
     }
 
-    /// Waits for its end: how it ended, its standard output and the rest of its standard error.
+    /// Waits for its end: how it ended, its standard output and all of its standard error.
     fn finish(mut self) -> (ExitStatus, String, Vec<String>) {
         let shown = self.shown.recv_timeout(ENDING);
         let shown = shown.expect("it should have ended by now");
-        let said = self.said.iter().collect();
+        let mut said = std::mem::take(&mut self.heard);
+        said.extend(self.said.iter());
         (self.child.wait().unwrap(), shown, said)
     }
 
@@ -248,7 +258,7 @@ fn help_names_every_option_and_version_is_the_packages() {
 
 #[test]
 fn an_open_address_is_served_when_that_is_allowed() {
-    let program = Program::start(&[
+    let mut program = Program::start(&[
         "--insecure",
         "--bind",
         "0.0.0.0:0",
@@ -296,11 +306,9 @@ async fn book_with(channel: &Channel, state: LegState, count: usize) -> Book {
 
 #[test]
 fn without_network_it_stays_up_and_invents_nothing() {
-    let program = without_network();
+    let mut program = without_network();
     let address = program.address();
-    for _ in 0..2 {
-        program.until("state=down");
-    }
+    program.hears_times(2, "state=down");
     run(async move {
         let channel = connect(&address).await;
         assert_eq!(health(&channel, "").await, ServingStatus::Serving);
@@ -365,9 +373,9 @@ fn each_venues_failure_is_named_once_though_it_tries_again() {
 
 #[test]
 fn sigterm_ends_it_in_order_and_tells_its_clients() {
-    let program = without_network();
+    let mut program = without_network();
     let address = program.address();
-    program.until("state=down");
+    program.hears("state=down");
     run(async {
         let channel = connect(&address).await;
         let mut client = MarketDataClient::new(channel);
@@ -386,17 +394,17 @@ fn sigterm_ends_it_in_order_and_tells_its_clients() {
 
 #[test]
 fn the_demo_says_what_it_merges_and_shows_it_in_plain_lines() {
-    let program = Program::start(&["--demo", "--bind", "127.0.0.1:0"]);
-    let first = program.line();
-    assert!(
-        first.contains("as if 1 USDT were 1 USD"),
-        "the equivalence comes first: {first}"
-    );
+    let mut program = Program::start(&["--demo", "--bind", "127.0.0.1:0"]);
     let address = program.address();
-    let lines = program.until("2 of 2 venues live");
+    assert!(
+        program.heard[0].contains("as if 1 USDT were 1 USD"),
+        "the equivalence comes first: {:#?}",
+        program.heard
+    );
+    program.hears("2 of 2 venues live");
     for venue in ["venue=bybit", "venue=coinbase-advanced"] {
         let live = |l: &String| l.contains(" live: ") && l.contains(venue);
-        assert!(lines.iter().any(live), "{venue}: {lines:#?}");
+        assert!(program.heard.iter().any(live), "{:#?}", program.heard);
     }
     run(async {
         let channel = connect(&address).await;
@@ -416,19 +424,17 @@ fn the_demo_says_what_it_merges_and_shows_it_in_plain_lines() {
     program.terminate();
     let (status, shown, said) = program.finish();
     assert_eq!((status.code(), shown.as_str()), (Some(0), ""));
-    let escapes = |l: &String| l.contains('\u{1b}');
-    assert!(!lines.iter().chain(&said).any(escapes), "plain lines");
+    assert!(!said.iter().any(|l| l.contains('\u{1b}')), "plain lines");
 }
 
 #[test]
 fn json_lines_are_json_and_name_the_same() {
     let args = ["--demo", "--bind", "127.0.0.1:0", "--log-format", "json"];
-    let program = Program::start(&args);
-    let mut lines = program.until("2 of 2 venues live");
+    let mut program = Program::start(&args);
+    program.hears("2 of 2 venues live");
     program.terminate();
-    let (status, _, said) = program.finish();
+    let (status, _, lines) = program.finish();
     assert_eq!(status.code(), Some(0));
-    lines.extend(said);
     let mut venues = Vec::new();
     for line in &lines {
         let json: serde_json::Value = serde_json::from_str(line).expect(line);

@@ -1,6 +1,6 @@
 //! Decimal text to a count of 1e-18, eight digits at a time where the text is plain.
 
-use super::NumberError;
+use super::{MAX_TEXT, NumberError};
 
 const POW10: [u64; 19] = {
     let mut table = [1; 19];
@@ -73,6 +73,9 @@ pub(super) fn parse_prefix(text: &[u8]) -> Option<(Parsed, usize)> {
     }
     // 19 digits times 10^18 is below 2^127.
     let units = u128::from(mantissa) * u128::from(POW10[18 - decimals]);
+    if units > MAX_TEXT.unsigned_abs() {
+        return None;
+    }
     let parsed = Parsed {
         units: units.cast_signed(),
         #[allow(clippy::cast_possible_truncation, reason = "at most 16")]
@@ -175,6 +178,7 @@ fn add_digit(units: i128, digit: i128, power: i64) -> Result<i128, NumberError> 
         .and_then(|power| 10_i128.checked_pow(power))
         .and_then(|weight| weight.checked_mul(digit))
         .and_then(|value| units.checked_add(value))
+        .filter(|sum| *sum <= MAX_TEXT)
         .ok_or(NumberError::TooLarge)
 }
 

@@ -3,14 +3,12 @@
 use std::{fs, path::Path, sync::OnceLock};
 
 /// Folders that hold no source.
-const SKIPPED: [&str; 9] = [
+const SKIPPED: [&str; 7] = [
     "target",
     "loom-target",
     "corpus",
     "artifacts",
     "coverage",
-    "captures",
-    "recordings",
     "node_modules",
     "__pycache__",
 ];

@@ -1,0 +1,133 @@
+//! The driver when things go wrong at the same time.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Duration,
+};
+
+use dragonfly_core::{
+    client::ClientError,
+    clock::Nanos,
+    feed::{Ack, Ask, Subscriber},
+    market::{BookState, Cause},
+    stage::Work,
+};
+
+use super::drive::{Bench, DOWN, Incoming, LIVE, SYNCING, Script, run};
+
+fn connected(times: usize) -> Script {
+    Script {
+        connects: (0..times).map(|_| Ok(())).collect(),
+        ..Script::default()
+    }
+}
+
+fn lost() -> ClientError {
+    ClientError::Closed {
+        code: 1006,
+        reason: String::new(),
+    }
+}
+
+#[test]
+fn a_book_is_withdrawn_before_the_goodbye_to_a_peer_that_does_not_read() {
+    run(async || {
+        let mut bench = Bench::new(connected(1));
+        bench.settle();
+        bench.hear(Incoming::Text("1 2"));
+        bench.states();
+        bench.script.lock().unwrap().is_stuck = true;
+        bench.hear(Incoming::Text("boom"));
+        assert_eq!(bench.states(), [(BookState::Down, Cause::Panicked)]);
+    });
+}
+
+#[test]
+fn deadlines_are_kept_while_there_is_always_a_next_message() {
+    run(async || {
+        let mut bench = Bench::new(connected(1));
+        let flood = (0..4_000).map(|_| Ok(Incoming::Text("hello")));
+        bench.script.lock().unwrap().incoming.extend(flood);
+        for _ in 0..3_000 {
+            bench.hand.advance(Nanos::from_millis(5));
+            tokio::time::advance(Duration::from_millis(5)).await;
+            bench.step();
+        }
+        // The subscription has not been answered for 15 seconds.
+        assert_eq!(
+            bench.states().last(),
+            Some(&(BookState::Down, Cause::Silent))
+        );
+        assert!(!bench.script.lock().unwrap().incoming.is_empty());
+    });
+}
+
+#[test]
+fn the_flow_goes_on_between_pings_and_pongs_that_come_in_a_flood() {
+    run(async || {
+        let mut bench = Bench::new(connected(1));
+        let flood = (0..100).map(|i| {
+            Ok(if i % 2 == 0 {
+                Incoming::Pong
+            } else {
+                Incoming::Ping(b"")
+            })
+        });
+        bench.script.lock().unwrap().incoming.extend(flood);
+        bench.step();
+        bench.step();
+        assert!(bench.script.lock().unwrap().incoming.len() >= 98);
+    });
+}
+
+#[test]
+fn a_venue_that_asks_for_an_absurd_wait_is_tried_again_after_an_hour() {
+    run(async || {
+        let wait = ClientError::RetryAfter {
+            status: 503,
+            seconds: u64::MAX,
+        };
+        let mut bench = Bench::new(Script {
+            connects: [Err(wait), Ok(())].into(),
+            ..Script::default()
+        });
+        bench.settle();
+        bench.hand.advance(Nanos::from_secs(3_601));
+        tokio::time::advance(Duration::from_secs(3_601)).await;
+        bench.settle();
+        assert_eq!(bench.script.lock().unwrap().attempts.len(), 2);
+    });
+}
+
+/// Panics when it is asked to subscribe a second time.
+struct Doomed(u32);
+
+impl Subscriber for Doomed {
+    fn subscribe(&mut self, _: Ask, _: &mut dyn FnMut(&[u8])) {
+        self.0 += 1;
+        assert!(self.0 < 2, "a bug in the adapter");
+    }
+    fn acknowledge(&mut self, _: &[u8]) -> Ack {
+        Ack::Waiting
+    }
+}
+
+#[test]
+fn a_stage_that_panics_waits_until_the_full_queue_has_taken_the_word_that_its_leg_is_down() {
+    run(async || {
+        let mut bench = Bench::with(connected(2), Doomed(0), 4);
+        bench.settle();
+        bench.hear(Incoming::Text("1 2"));
+        bench.hear(Incoming::Text("1 3"));
+        bench.script.lock().unwrap().incoming.push_back(Err(lost()));
+        bench.settle();
+        bench.pass(Duration::from_millis(260)).await;
+        assert_eq!(bench.step(), Work::Held, "the queue is full");
+        let started = (BookState::Empty, Cause::Started);
+        assert_eq!(bench.states(), [started, SYNCING, LIVE, LIVE]);
+        let ended = catch_unwind(AssertUnwindSafe(|| bench.step()));
+        assert!(ended.is_err(), "the panic is the runner's to report");
+        let down = bench.states();
+        assert_eq!(down.last().map(|state| state.0), Some(DOWN.0));
+    });
+}

@@ -1,0 +1,46 @@
+//! What came of one message, and whether it was the connection's next.
+
+use super::super::{FeedError, Heard};
+
+/// How many messages in a row with numbers that were passed already mean that the venue's count
+/// has restarted.
+const OLD_MESSAGES: u32 = 16;
+
+/// The venue's count of the messages of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Count {
+    last: Option<u64>,
+    old_in_a_row: u32,
+}
+
+/// What came of the updates of one message.
+pub(super) struct Judge {
+    pub(super) heard: Heard,
+    pub(super) error: Option<FeedError>,
+    /// A message of the connection is missing before this one.
+    pub(super) lost: bool,
+}
+
+impl Judge {
+    /// Checks the message's number on the connection; true when the message must not be applied.
+    #[inline]
+    pub(super) fn out_of_order(&mut self, count: &mut Count, seq: Option<u64>) -> bool {
+        let Some(seq) = seq else { return self.lost };
+        match count.last {
+            Some(known) if seq > known.saturating_add(1) => {
+                self.lost = true;
+                true
+            }
+            // Several updates may share one message and its number.
+            Some(known) if seq < known => {
+                count.old_in_a_row += 1;
+                self.lost |= count.old_in_a_row >= OLD_MESSAGES;
+                true
+            }
+            _ => {
+                (count.last, count.old_in_a_row) = (Some(seq), 0);
+                self.lost
+            }
+        }
+    }
+}

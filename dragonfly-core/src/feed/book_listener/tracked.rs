@@ -1,0 +1,183 @@
+//! One book of a listener: its state machine, and what its own silence calls for.
+
+use crate::{
+    clock::{Nanos, Now, UtcNanos},
+    feed::{Budget, Heard},
+    market::{
+        BookEvent, BookRules, BookState, BookSync, BookUpdate, Cause, Depth, Outcome, Symbol, Venue,
+    },
+};
+
+use super::Emit;
+
+/// How often in a row a book is asked for again in vain before the whole connection is made anew;
+/// and how often at once, before it has to wait for its turn.
+const RENEWALS: u32 = 3;
+
+/// One book of a [`BookListener`](super::BookListener).
+#[derive(Debug)]
+pub struct TrackedBook {
+    /// The unified symbol.
+    pub symbol: Symbol,
+    /// The venue's own spelling.
+    pub native_symbol: Symbol,
+    /// The book and its state.
+    pub sync: BookSync,
+    ts_venue: Option<UtcNanos>,
+    ts_recv: UtcNanos,
+    /// When an update of its own last arrived, or it was last asked for.
+    pub(super) touched: Nanos,
+    /// When its present state began.
+    since: Nanos,
+    /// Since when an update of its own may be missing: one that could not be understood.
+    doubted: Option<Nanos>,
+    renewals: u32,
+    /// A book that fails as soon as it comes must not be asked for as fast as the venue answers.
+    asks: Budget,
+}
+
+impl TrackedBook {
+    pub(super) fn new(symbol: Symbol, native_symbol: Symbol, rules: BookRules) -> Self {
+        Self {
+            symbol,
+            native_symbol,
+            sync: BookSync::new(rules),
+            ts_venue: None,
+            ts_recv: UtcNanos(0),
+            touched: Nanos(0),
+            since: Nanos(0),
+            doubted: None,
+            renewals: 0,
+            asks: Budget::new(RENEWALS, rules.sync_within),
+        }
+    }
+
+    #[inline]
+    pub(super) fn event(&self, venue: Venue, depth: usize) -> BookEvent {
+        let state = self.sync.state();
+        BookEvent {
+            venue,
+            symbol: self.symbol,
+            native_symbol: self.native_symbol,
+            epoch: self.sync.epoch(),
+            seq: self.sync.seq(),
+            state,
+            cause: self.sync.cause(),
+            ts_venue: self.ts_venue,
+            ts_recv: self.ts_recv,
+            depth: match state {
+                BookState::Live => self.sync.depth(depth),
+                _ => Depth::default(),
+            },
+        }
+    }
+
+    pub(super) const fn changed_at(&mut self, now: Nanos) {
+        (self.since, self.touched, self.doubted) = (now, now, None);
+    }
+
+    /// When something is to be done about this book's own silence.
+    pub(super) fn deadline(&self, rules: &BookRules) -> Option<Nanos> {
+        match self.sync.state() {
+            BookState::Live => {
+                let own = (!rules.heartbeats_count).then_some(rules.stale_after);
+                let quiet = own.or(rules.renew_after).map(|after| self.touched + after);
+                let doubt = self.doubted.map(|at| at + rules.stale_after);
+                [quiet, doubt].into_iter().flatten().min()
+            }
+            BookState::Stale | BookState::Syncing | BookState::Gap => {
+                Some(self.touched + rules.sync_within)
+            }
+            BookState::Crossed => Some(self.since + rules.stale_after),
+            BookState::Closed => Some(self.touched + rules.refused_again),
+            _ => None,
+        }
+    }
+
+    /// Judges an update; true when the book must be asked for again, now.
+    #[inline]
+    pub(super) fn take(
+        &mut self,
+        update: &BookUpdate,
+        now: Now,
+        venue: Venue,
+        depth: usize,
+        emit: Emit<'_>,
+    ) -> bool {
+        let before = self.sync.state();
+        let image = (before, self.sync.epoch(), self.sync.seq());
+        let outcome = self.sync.apply(update);
+        if outcome == Outcome::Ignored {
+            return false;
+        }
+        let proved = (BookState::Live, self.sync.epoch(), self.sync.seq());
+        if outcome == Outcome::Live && image == proved {
+            // The same once more: a sign of life, and no news.
+            (self.touched, self.doubted) = (now.mono, None);
+            return false;
+        }
+        self.ts_venue = update.ts_venue;
+        self.ts_recv = now.utc;
+        self.doubted = None;
+        if self.sync.state() != before {
+            self.since = now.mono;
+        }
+        let renew = outcome == Outcome::Renew && self.asks.take(now.mono);
+        // A book that goes on failing waits for its turn from when it was last asked for.
+        if outcome == Outcome::Live || self.sync.state() != before || renew {
+            self.touched = now.mono;
+        }
+        if outcome == Outcome::Live {
+            self.renewals = 0;
+        }
+        emit(self.event(venue, depth));
+        renew
+    }
+
+    /// A message was not understood that may have been this book's. True when the book has been
+    /// withdrawn, because what follows would not show that it is missing.
+    pub(super) fn doubt(&mut self, now: Nanos) -> bool {
+        if self.sync.state() != BookState::Live {
+            return false;
+        }
+        if self.sync.shows_loss() {
+            self.doubted.get_or_insert(now);
+            return false;
+        }
+        self.sync.reset(BookState::Gap, Cause::BadMessages);
+        self.changed_at(now);
+        true
+    }
+
+    /// Nothing was heard of the book in time: withdraw it and ask again; in the end on a new
+    /// connection, unless others on this one are well.
+    pub(super) fn overdue(&mut self, rules: &BookRules, now: Nanos, others: bool) -> Heard {
+        let state = self.sync.state();
+        match state {
+            BookState::Live if self.doubted.is_some_and(|at| at + rules.stale_after <= now) => {
+                self.sync.reset(BookState::Gap, Cause::BadMessages);
+            }
+            BookState::Live => {
+                self.sync.silent();
+            }
+            BookState::Crossed => {
+                self.sync.reset(BookState::Gap, Cause::CrossedBook);
+            }
+            BookState::Closed => {
+                // The venue may refuse it for ever: no reason to disturb the other books.
+                self.sync.reset(BookState::Syncing, Cause::Subscribed);
+                self.changed_at(now);
+                return Heard::Renew(self.native_symbol);
+            }
+            _ => {}
+        }
+        self.changed_at(now);
+        self.renewals += 1;
+        let in_vain = state == BookState::Stale || self.renewals > RENEWALS;
+        if in_vain && !others {
+            self.renewals = 0;
+            return Heard::Reconnect(Cause::Silent);
+        }
+        Heard::Renew(self.native_symbol)
+    }
+}

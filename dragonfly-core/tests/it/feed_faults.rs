@@ -1,0 +1,215 @@
+//! A venue that misbehaves: whatever it sends, no book is shown that may be wrong, and it is not
+//! hammered with requests.
+
+use dragonfly_core::{
+    clock::Nanos,
+    feed::{FeedPolicy, Verdict},
+    market::{BookRules, BookState, Cause, SequenceRule},
+};
+
+use super::feed::{Bench, state};
+
+fn quiet(sequence: SequenceRule) -> BookRules {
+    BookRules {
+        sequence,
+        renew_after: None,
+        ..BookRules::default()
+    }
+}
+
+fn opened(rules: BookRules) -> Bench {
+    let mut bench = Bench::new(rules, FeedPolicy::default());
+    bench
+        .feed
+        .on_open(bench.now, &mut |event| bench.events.push(event));
+    bench.sent();
+    bench.events.clear();
+    bench
+}
+
+#[test]
+fn a_refusal_does_not_hide_a_hole_in_the_connections_count() {
+    let mut bench = Bench::open(SequenceRule::Connection);
+    bench.hear("snapshot a 0 1 2").unwrap();
+    bench.hear("no b").unwrap();
+    assert_eq!(
+        bench.hear("delta a 5 1.5 2"),
+        Ok(Verdict::Close(Cause::SequenceGap))
+    );
+}
+
+#[test]
+fn a_connections_count_that_restarts_does_not_freeze_its_books() {
+    let mut bench = Bench::open(SequenceRule::Connection);
+    bench.hear("snapshot a 1000 1 2").unwrap();
+    assert_eq!(bench.hear("delta a 999 1.5 2"), Ok(Verdict::Continue));
+    bench.events.clear();
+    let verdicts: Vec<_> = (0..20)
+        .map(|n| bench.hear(&format!("delta a {n} 1.5 2")))
+        .collect();
+    assert!(
+        verdicts.contains(&Ok(Verdict::Close(Cause::SequenceGap))),
+        "{verdicts:?}"
+    );
+    assert_eq!(
+        bench.states()[0],
+        state("a", BookState::Gap, Cause::SequenceGap)
+    );
+}
+
+/// The bad messages are those of `b`, but who could know: `a` goes on and vouches for itself only.
+#[test]
+fn bad_messages_between_the_good_ones_of_another_book_do_not_leave_a_stale_one_live() {
+    let mut bench = opened(quiet(SequenceRule::Increasing));
+    bench.hear("image a 1 1 2").unwrap();
+    bench.hear("image b 1 1 2").unwrap();
+    bench.events.clear();
+    for i in 2..60 {
+        assert!(bench.hear("bad").is_err());
+        bench.hear(&format!("image a {i} 1 2")).unwrap();
+        bench.pass(Nanos::from_millis(100));
+    }
+    let b: Vec<_> = bench.states().into_iter().filter(|s| s.0 == "b").collect();
+    assert_eq!(b, [state("b", BookState::Gap, Cause::BadMessages)]);
+    assert_eq!(bench.sent(), ["again b", "PING"][..1]);
+    bench.hear("image b 2 1 2").unwrap();
+    assert_eq!(bench.states(), [state("b", BookState::Live, Cause::Image)]);
+}
+
+#[test]
+fn a_bad_message_takes_down_at_once_what_could_never_show_that_it_is_missing() {
+    let mut bench = opened(quiet(SequenceRule::None));
+    bench.hear("snapshot a 0 1 2").unwrap();
+    bench.events.clear();
+    assert!(bench.hear("bad").is_err());
+    assert_eq!(
+        bench.states(),
+        [state("a", BookState::Gap, Cause::BadMessages)]
+    );
+    bench.hear("delta a 0 1.5 2").unwrap();
+    assert_eq!(bench.states(), []);
+}
+
+#[test]
+fn a_book_that_fails_whenever_it_comes_is_not_asked_for_as_fast_as_it_fails() {
+    let mut bench = opened(quiet(SequenceRule::Next { restart: None }));
+    bench.hear("snapshot b 1 1 2").unwrap();
+    let (mut asked, mut n) = (0, 1);
+    for _ in 0..600 {
+        n += 5;
+        bench.hear(&format!("snapshot a {n} 1 2")).unwrap();
+        bench.hear(&format!("delta a {} 1 2", n + 3)).unwrap();
+        let verdict = bench.pass(Nanos::from_millis(100));
+        assert_eq!(verdict, Verdict::Continue);
+        asked += bench
+            .sent()
+            .iter()
+            .filter(|text| *text == "again a")
+            .count();
+    }
+    assert!((3..=10).contains(&asked), "asked {asked} times in a minute");
+}
+
+#[test]
+fn an_image_that_is_wrong_each_time_ends_in_a_new_connection_and_not_in_a_heap_of_requests() {
+    let mut bench = opened(quiet(SequenceRule::None));
+    let mut asked = 0;
+    let end = (0..1_000).find_map(|_| {
+        bench.hear("scrambled a 0 1 2").unwrap();
+        let verdict = bench.pass(Nanos::from_millis(100));
+        asked += bench
+            .sent()
+            .iter()
+            .filter(|text| *text == "again a")
+            .count();
+        (verdict != Verdict::Continue).then_some(verdict)
+    });
+    assert_eq!(end, Some(Verdict::Close(Cause::Silent)));
+    assert!(asked <= 10, "asked {asked} times");
+}
+
+#[test]
+fn a_venue_that_refuses_again_and_again_does_not_put_off_the_next_try() {
+    let mut bench = opened(quiet(SequenceRule::None));
+    let end = (1..100).find(|_| {
+        bench.hear("no").unwrap();
+        bench.pass(Nanos::from_secs(1)) == Verdict::Close(Cause::Refused)
+    });
+    assert_eq!(end, Some(30));
+}
+
+#[test]
+fn a_refused_book_is_asked_for_again_in_the_end_while_the_others_go_on() {
+    let mut bench = opened(quiet(SequenceRule::Increasing));
+    bench.hear("no b").unwrap();
+    bench.hear("image b 1 1 2").unwrap();
+    assert_eq!(
+        bench.states(),
+        [state("b", BookState::Closed, Cause::Refused)]
+    );
+    let mut asked = Vec::new();
+    for second in 1..=3_000 {
+        bench.hear(&format!("image a {second} 1 2")).unwrap();
+        assert_eq!(bench.pass(Nanos::from_secs(1)), Verdict::Continue);
+        if bench.sent().iter().any(|text| text == "again b") {
+            asked.push(second);
+            if second < 3_000 {
+                bench.hear("no b").unwrap();
+            }
+        }
+    }
+    let every_five_minutes: Vec<_> = (1..=10).map(|i| i * 300).collect();
+    assert_eq!(asked, every_five_minutes);
+    bench.events.clear();
+    bench.hear("image b 2 1 2").unwrap();
+    assert_eq!(bench.states(), [state("b", BookState::Live, Cause::Image)]);
+}
+
+#[test]
+fn a_panic_in_the_adapter_takes_its_own_leg_down_and_no_other() {
+    let mut bench = Bench::open(SequenceRule::None);
+    bench.hear("image a 1 1 2").unwrap();
+    bench.events.clear();
+    assert_eq!(bench.hear("boom"), Ok(Verdict::Close(Cause::Panicked)));
+    bench
+        .feed
+        .on_down(Cause::Panicked, bench.now, &mut |event| {
+            bench.events.push(event)
+        });
+    assert_eq!(
+        bench.states()[0],
+        state("a", BookState::Down, Cause::Panicked)
+    );
+}
+
+#[test]
+fn a_panic_in_the_subscriber_takes_the_leg_down_like_one_in_the_listener() {
+    let mut bench = Bench::open(SequenceRule::None);
+    assert_eq!(
+        bench.hear("subscriber panics"),
+        Ok(Verdict::Close(Cause::Panicked))
+    );
+}
+
+#[test]
+fn a_book_named_twice_is_one_book() {
+    use dragonfly_core::{
+        feed::{BookListener, Link, Listener},
+        market::{Symbol, Venue},
+    };
+    let name = Symbol::new("a").unwrap();
+    let mut listener = BookListener::new(
+        Venue::new("words").unwrap(),
+        super::feed::Words,
+        BookRules::default(),
+        5,
+        [(name, name), (name, name)],
+    );
+    let mut events = 0;
+    listener.on_link(
+        Link::Started,
+        dragonfly_core::clock::Now::default(),
+        &mut |_| events += 1,
+    );
+    assert_eq!(events, 1);
+}
