@@ -5,11 +5,14 @@ mod demo;
 mod options;
 mod report;
 
-use std::{io::IsTerminal, process::ExitCode};
+use std::{io::IsTerminal, process::ExitCode, sync::mpsc};
 
 use clap::Parser;
 use dragonfly_core::run::{Stopper, Threads};
-use dragonfly_grpc::{TOKIO, program};
+use dragonfly_grpc::{
+    TOKIO,
+    program::{self, StopSignals},
+};
 use tracing_subscriber::EnvFilter;
 
 use self::options::{LogFormat, Options};
@@ -40,8 +43,8 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    tracing::info!(%address, "serving gRPC");
     stop_on_signal(running.stopper());
+    tracing::info!(%address, "serving gRPC");
     if options.demo {
         demo::show(address, draws, options.depth);
     }
@@ -72,25 +75,30 @@ fn start_log(options: &Options, draws: bool) {
     }
 }
 
-/// Ctrl-C and SIGTERM stop the flow, which tells its clients; a second one ends the process at once.
+/// Ctrl-C and SIGTERM stop the flow from now on, which tells its clients; a second one ends the
+/// process at once.
 fn stop_on_signal(stopper: Stopper) {
-    let wait = move || {
-        (TOKIO.run)(Box::pin(async {
-            if program::stop_signal().await.is_err() {
-                tracing::warn!("signals cannot be caught: stopping will not be orderly");
-                return;
-            }
-            tracing::info!("stopping; once more to end at once");
-            stopper.stop();
-            if program::stop_signal().await.is_ok() {
-                std::process::exit(INTERRUPTED);
-            }
-        }));
-    };
+    let (caught, is_caught) = mpsc::sync_channel(1);
+    let wait = move || (TOKIO.run)(Box::pin(stop_when_told(stopper, caught)));
     let started = std::thread::Builder::new()
         .name("signals".into())
         .spawn(wait);
-    if let Err(error) = started {
-        tracing::warn!(%error, "signals cannot be caught: stopping will not be orderly");
+    // Who sees that the server serves may already send one. An error means that none is caught.
+    if started.is_err() || is_caught.recv().is_err() {
+        tracing::warn!("signals cannot be caught: stopping will not be orderly");
     }
+}
+
+async fn stop_when_told(stopper: Stopper, caught: mpsc::SyncSender<()>) {
+    let Ok(mut signals) = StopSignals::catch() else {
+        return;
+    };
+    if caught.send(()).is_err() {
+        return;
+    }
+    signals.next().await;
+    tracing::info!("stopping; once more to end at once");
+    stopper.stop();
+    signals.next().await;
+    std::process::exit(INTERRUPTED);
 }
