@@ -81,9 +81,11 @@ where
             backoff,
         } = *self;
         let connects = feed.policy().connects;
+        let stats = feed.stats();
+        let edge = Edge::counting(output, stats.events.clone(), stats.conflated.clone());
         let shared = Rc::new(Desk {
             feed: RefCell::new(feed),
-            edge: RefCell::new(Edge::new(output)),
+            edge: RefCell::new(edge),
             clock,
             is_stopping: Cell::new(false),
             moved: Cell::new(false),

@@ -44,11 +44,17 @@ where
 {
     /// An edge that writes to `output`.
     pub fn new(output: P) -> Self {
+        Self::counting(output, Counter::default(), Counter::default())
+    }
+
+    /// An edge whose counters somebody else reads: of events sent or held, and of those replaced.
+    pub const fn counting(output: P, emitted: Counter, conflated: Counter) -> Self {
+        let held = VecDeque::new();
         Self {
             output,
-            held: VecDeque::new(),
-            emitted: Counter::default(),
-            conflated: Counter::default(),
+            held,
+            emitted,
+            conflated,
             closed: false,
         }
     }

@@ -17,9 +17,11 @@ pub use self::{
 };
 use crate::{Policy, proto::v1};
 
-/// How often the connection is checked, and how long the server has to answer.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often a quiet connection is checked, and how long the server has to answer. Together they are
+/// how long a book may be shown after its server froze or the network broke without a word: no longer
+/// than the server itself takes a silent venue for live.
+const PING_INTERVAL: Duration = Duration::from_secs(2);
+const PING_TIMEOUT: Duration = Duration::from_secs(3);
 /// How much the server may send ahead of the reader, in bytes. Beyond it the server goes on with the
 /// newest view instead of letting old ones pile up on the way.
 const RECEIVE_WINDOW: u32 = 256 * 1024;
@@ -116,6 +118,10 @@ fn endpoint(uri: &str) -> Result<Endpoint, ClientError> {
     }
     if endpoint.uri().host().is_none_or(str::is_empty) {
         return Err(wrong("it names no host"));
+    }
+    // Without a port, or with one that is no number, HTTP would silently mean port 80.
+    if endpoint.uri().port_u16().is_none() {
+        return Err(wrong("it names no port"));
     }
     if endpoint.uri().path().len() > 1 || endpoint.uri().query().is_some() {
         return Err(wrong("nothing may follow the port"));

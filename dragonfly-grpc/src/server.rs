@@ -135,9 +135,11 @@ impl Server {
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
         let wrong = |error: tonic_reflection::server::Error| failed(&error.to_string());
+        let v1 = reflection().build_v1().map_err(wrong)?;
+        let v1alpha = reflection().build_v1alpha().map_err(wrong)?;
         let others = tonic::service::Routes::new(health.max_decoding_message_size(limit))
-            .add_service(reflection().build_v1().map_err(wrong)?)
-            .add_service(reflection().build_v1alpha().map_err(wrong)?);
+            .add_service(v1.max_decoding_message_size(limit))
+            .add_service(v1alpha.max_decoding_message_size(limit));
         runtime.spawn(sweep(self.hub.clone(), self.phase.subscribe()));
         runtime.spawn(accept::run(
             listener,

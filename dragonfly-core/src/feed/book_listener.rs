@@ -266,8 +266,12 @@ impl<D: Decoder> Listener for BookListener<D> {
         }
         let rules = self.rules;
         let due = |book: &&mut TrackedBook| book.deadline(&rules).is_some_and(|at| at <= now.mono);
+        // What goes well on the same connection is not given up for one book that does not.
+        let live = |book: &TrackedBook| book.sync.state() == BookState::Live;
+        let live = self.books.iter().filter(|book| live(book)).count();
         let book = self.books.iter_mut().find(due)?;
-        let heard = book.overdue(&rules, now.mono);
+        let others = live - usize::from(book.sync.state() == BookState::Live);
+        let heard = book.overdue(&rules, now.mono, others > 0);
         emit(book.event(self.venue, self.depth));
         self.reschedule();
         Some(heard)

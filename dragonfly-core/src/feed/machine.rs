@@ -94,6 +94,10 @@ pub struct FeedStats {
     pub renewals: Counter,
     /// Subscriptions the venue refused.
     pub refused: Counter,
+    /// Events sent into the flow, or held at its edge.
+    pub events: Counter,
+    /// Events replaced by a newer one of their book while the first queue was full.
+    pub conflated: Counter,
 }
 
 /// One connection's worth of a venue, as a state machine.
@@ -332,10 +336,8 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
     /// When [`Feed::on_deadline`] wants to be called at the latest.
     pub fn deadline(&self) -> Option<Nanos> {
         let heard = self.heard?;
-        let probe = self
-            .probed
-            .is_none()
-            .then(|| heard + self.policy.probe_after);
+        let asks = self.policy.ping != Ping::Never && self.probed.is_none();
+        let probe = asks.then(|| heard + self.policy.probe_after);
         let keep_alive = self.policy.keep_alive.map(|every| self.kept_alive + every);
         let send = (!self.outbox.is_empty()).then(|| self.policy.messages.next_at(Nanos(0)));
         [
@@ -376,7 +378,8 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
                 return Verdict::Close(Cause::Refused);
             }
         }
-        let probe = self.probed.is_none() && heard + self.policy.probe_after <= now.mono;
+        let asks = self.policy.ping != Ping::Never && self.probed.is_none();
+        let probe = asks && heard + self.policy.probe_after <= now.mono;
         let keep_alive = |every: Nanos| self.kept_alive + every <= now.mono;
         if probe || self.policy.keep_alive.is_some_and(keep_alive) {
             (self.probed, self.kept_alive) = (Some(now.mono), now.mono);

@@ -143,6 +143,16 @@ pub struct QueueStats {
     pub pushed: u64,
     /// How often it was found full.
     pub full: u64,
+    /// Items replaced by a newer one before they were read, where the kind of queue does that.
+    pub lost: u64,
+}
+
+/// The counters of one writer of a queue.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WriterCounts {
+    pub(crate) pushed: Counter,
+    pub(crate) full: Counter,
+    pub(crate) lost: Counter,
 }
 
 /// A queue as the graph sees it.
@@ -151,7 +161,7 @@ pub(crate) struct QueueRecord {
     pub(crate) id: usize,
     writer: String,
     label: String,
-    writers: Mutex<Vec<(Counter, Counter)>>,
+    writers: Mutex<Vec<WriterCounts>>,
     /// Wires that exist and are not read by anything yet.
     pub(crate) unread: AtomicUsize,
     /// Wires that were passed on to a reader.
@@ -159,9 +169,9 @@ pub(crate) struct QueueRecord {
 }
 
 impl QueueRecord {
-    /// The counters (taken, found full) of one more writer.
-    pub(crate) fn add_writer(&self) -> (Counter, Counter) {
-        let counters = (Counter::default(), Counter::default());
+    /// The counters of one more writer.
+    pub(crate) fn add_writer(&self) -> WriterCounts {
+        let counters = WriterCounts::default();
         self.writers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -174,8 +184,9 @@ impl QueueRecord {
         QueueStats {
             queue: self.label.clone(),
             writer: self.writer.clone(),
-            pushed: writers.iter().map(|w| w.0.get()).sum(),
-            full: writers.iter().map(|w| w.1.get()).sum(),
+            pushed: writers.iter().map(|w| w.pushed.get()).sum(),
+            full: writers.iter().map(|w| w.full.get()).sum(),
+            lost: writers.iter().map(|w| w.lost.get()).sum(),
         }
     }
 }

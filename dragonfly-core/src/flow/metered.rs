@@ -2,29 +2,24 @@
 
 use std::sync::Arc;
 
-use super::graph::QueueRecord;
-use crate::{
-    counter::Counter,
-    queue::{ManyProducers, Producer, PushError},
-};
+use super::graph::{QueueRecord, WriterCounts};
+use crate::queue::{ManyProducers, Producer, PushError};
 
 /// A queue's writing end with counters; each clone counts on its own, for it has its own thread.
 #[derive(Debug)]
 pub struct Metered<P> {
     inner: P,
     record: Arc<QueueRecord>,
-    pushed: Counter,
-    full: Counter,
+    counts: WriterCounts,
 }
 
 impl<P> Metered<P> {
     pub(crate) fn new(inner: P, record: &Arc<QueueRecord>) -> Self {
-        let (pushed, full) = record.add_writer();
+        let counts = record.add_writer();
         Self {
             inner,
             record: record.clone(),
-            pushed,
-            full,
+            counts,
         }
     }
 }
@@ -36,11 +31,16 @@ impl<P: Producer> Producer for Metered<P> {
     fn push(&mut self, item: Self::Item) -> Result<(), PushError<Self::Item>> {
         let result = self.inner.push(item);
         match &result {
-            Ok(()) => self.pushed.add(1),
-            Err(PushError::Full(_)) => self.full.add(1),
+            Ok(()) => self.counts.pushed.add(1),
+            Err(PushError::Full(_)) => self.counts.full.add(1),
             Err(PushError::Closed(_)) => {}
         }
+        self.counts.lost.set(self.inner.lost());
         result
+    }
+
+    fn lost(&self) -> u64 {
+        self.inner.lost()
     }
 }
 

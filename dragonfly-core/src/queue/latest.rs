@@ -26,7 +26,8 @@ use crossbeam_utils::CachePadded;
 use super::{Closed, Consumer, Producer, PushError, Queue, slots::Slots};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 
-/// A queue that keeps the newest value only.
+/// A queue that keeps the newest value only, whatever it is the newest of: not for the events of a
+/// feed of several instruments, where the image of one would replace the withdrawal of another.
 ///
 /// ```
 /// use dragonfly_core::queue::{self, Consumer, Producer, PushError, Queue};

@@ -45,7 +45,8 @@ pub enum Disconnect {
 pub enum Event {
     /// The server took the subscription; its current view follows.
     Connected,
-    /// No view is current any more. It comes once for each loss; attempts go on for ever.
+    /// No view is current any more; attempts go on for ever. It comes once for each loss, and once
+    /// more when a server is found again that refuses the subscription.
     Disconnected(Disconnect),
     /// The newest view.
     View(View),
@@ -62,6 +63,8 @@ pub struct Subscription<M> {
     state: State<M>,
     /// The loss has been reported and nothing has been received since.
     down: bool,
+    /// So has a refusal.
+    refused: bool,
 }
 
 enum State<M> {
@@ -89,6 +92,7 @@ impl<M: Stream> Subscription<M> {
             client,
             request,
             down: false,
+            refused: false,
         }
     }
 
@@ -109,7 +113,7 @@ impl<M: Stream> Subscription<M> {
                 State::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
                     Ok(messages) => {
                         self.state = State::Reading(Box::new(messages));
-                        self.down = false;
+                        (self.down, self.refused) = (false, false);
                         return Poll::Ready(Event::Connected);
                     }
                     Err(status) => refusal(&status),
@@ -131,7 +135,11 @@ impl<M: Stream> Subscription<M> {
             };
             let wait = self.backoff.next_wait().as_duration();
             self.state = State::Waiting(Box::pin(sleep(wait)));
-            if !std::mem::replace(&mut self.down, true) {
+            let refused = matches!(lost, Disconnect::Refused(_));
+            let is_new = !self.down || (refused && !self.refused);
+            self.down = true;
+            self.refused |= refused;
+            if is_new {
                 return Poll::Ready(Event::Disconnected(lost));
             }
         }

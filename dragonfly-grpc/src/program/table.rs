@@ -137,23 +137,24 @@ fn legs(text: &mut String, view: &View, age: Nanos) {
             BookState::Live => String::new(),
             _ => format!(" ({})", leg.cause),
         };
-        let (state, heard) = (leg.state, heard(view, leg, age));
+        let (state, changed) = (leg.state, changed(view, leg, age));
         push(
             text,
-            format_args!("  {venue:<wide$}  {symbol}  {state}{cause}, {heard}"),
+            format_args!("  {venue:<wide$}  {symbol}  {state}{cause}, {changed}"),
         );
     }
 }
 
-/// How long ago the venue was last heard of, by the clock of the server.
-fn heard(view: &View, leg: &Leg, age: Nanos) -> String {
+/// How long ago the venue's book last changed, by the clock of the server. A quiet market's is live
+/// without changing.
+fn changed(view: &View, leg: &Leg, age: Nanos) -> String {
     if leg.ts_recv.0 == 0 {
-        return "never heard of".into();
+        return "no book yet".into();
     }
     let ns = view.ts_emit.0.saturating_sub(leg.ts_recv.0) + age.0;
     match ns {
-        0..1_000_000_000 => format!("heard {} ms ago", ns / 1_000_000),
-        _ => format!("heard {} s ago", ns / 1_000_000_000),
+        0..1_000_000_000 => format!("last change {} ms ago", ns / 1_000_000),
+        _ => format!("last change {} s ago", ns / 1_000_000_000),
     }
 }
 
@@ -214,8 +215,8 @@ mod tests {
                 "kraken         12.5  0.06830 | 0.06825           1  binance",
                 "binance         3.0  0.06824 |",
                 "venues, 1 of 2 live:",
-                "  binance  ethbtc  live, heard 500 ms ago",
-                "  kraken   ethbtc  gap (sequence gap), heard 500 ms ago",
+                "  binance  ethbtc  live, last change 500 ms ago",
+                "  kraken   ethbtc  gap (sequence gap), last change 500 ms ago",
             ]
         );
     }
@@ -233,7 +234,7 @@ mod tests {
                  kraken is gap (sequence gap)"
             )
         );
-        assert!(text.contains("heard 3 s ago"), "{text}");
+        assert!(text.contains("last change 3 s ago"), "{text}");
         assert!(draw(&View::default(), 10, Nanos(0)).contains("nothing of any instrument yet"));
     }
 }

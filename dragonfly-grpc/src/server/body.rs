@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     pin::Pin,
     sync::{Arc, Mutex},
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -73,8 +73,12 @@ impl<V: View> Body for StreamBody<V> {
         if self.ended {
             return Poll::Ready(None);
         }
-        if let Some(pace) = &mut self.pace {
-            ready!(pace.rest.as_mut().poll(cx));
+        let this = &mut *self;
+        if let Some(pace) = &mut this.pace
+            && pace.rest.as_mut().poll(cx).is_pending()
+            && lock(&this.streams).rest(this.place, cx.waker())
+        {
+            return Poll::Pending;
         }
         let taken = lock(&self.streams).take(self.place, cx.waker());
         let frame = match taken {

@@ -16,6 +16,7 @@ use futures_util::{
 use hyper::{Request, body::Incoming, rt::Executor, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
+    io::AsyncReadExt,
     net::TcpStream,
     sync::{Notify, watch},
     time::{sleep, timeout},
@@ -29,10 +30,12 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SEND_BUFFER: usize = 32 * 1024;
 /// What a client may send ahead, in bytes: requests are small.
 const RECEIVE_WINDOW: u32 = 64 * 1024;
+/// How long a client has to close after the server did.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves a connection to its end.
 pub(super) async fn serve(
-    socket: TcpStream,
+    mut socket: TcpStream,
     hub: Arc<Hub>,
     routes: Routes,
     mut phase: watch::Receiver<Phase>,
@@ -49,6 +52,36 @@ pub(super) async fn serve(
         }
         Either::Right(_) => return,
     }
+    let end = converse(&mut socket, &hub, routes, &mut phase).await;
+    if end == End::InOrder {
+        let rest = pin!(timeout(LINGER, take_rest(&mut socket)));
+        let aborted = pin!(phase.wait_for(|phase| *phase == Phase::Aborting));
+        select(rest, aborted).await;
+    }
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The server closed, and everything that was to be said is on its way.
+    InOrder,
+    /// The client closed, broke a rule or takes nothing.
+    AtOnce,
+}
+
+/// Takes what the client still sends until it closes, too. A socket that is closed with something
+/// unread is reset, and what is on its way to the client is lost: the last image and the status.
+async fn take_rest(socket: &mut TcpStream) {
+    let mut unread = [0; 1024];
+    while let Ok(1..) = socket.read(&mut unread).await {}
+}
+
+async fn converse(
+    socket: &mut TcpStream,
+    hub: &Arc<Hub>,
+    routes: Routes,
+    phase: &mut watch::Receiver<Phase>,
+) -> End {
     let cut = Arc::new(Notify::new());
     let calls = Calls::default();
     let service = service_fn({
@@ -71,17 +104,18 @@ pub(super) async fn serve(
                 connection.http.as_mut().graceful_shutdown();
                 told = true;
             }
-            Phase::Aborting => return,
+            Phase::Aborting => return End::AtOnce,
         }
         let change = pin!(phase.changed());
         let signal = select(change, cut.as_mut());
         match select(connection.as_mut(), signal).await {
-            Either::Left(_) => return,
+            Either::Left(_) if told => return End::InOrder,
+            Either::Left(_) => return End::AtOnce,
             Either::Right((Either::Left((Ok(()), _)), _)) => {}
-            Either::Right((Either::Left((Err(_), _)), _)) => return,
+            Either::Right((Either::Left((Err(_), _)), _)) => return End::AtOnce,
             Either::Right((Either::Right(_), _)) => {
                 hub.stats.cut.add(1);
-                return;
+                return End::AtOnce;
             }
         }
     }

@@ -1,6 +1,27 @@
 //! What the server counts.
 
-use dragonfly_core::counter::Counter;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+/// A count or gauge. Inside a runtime of several threads connections change it at the same time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Counter(Arc<AtomicU64>);
+
+impl Counter {
+    pub(super) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    pub(super) fn sub(&self, n: u64) {
+        self.0.fetch_sub(n, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 macro_rules! stats {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -47,5 +68,5 @@ pub(super) fn up(gauge: &Counter, n: u64) {
 
 /// Fewer of a gauge.
 pub(super) fn down(gauge: &Counter, n: u64) {
-    gauge.set(gauge.get().saturating_sub(n));
+    gauge.sub(n);
 }

@@ -62,8 +62,8 @@ pub(super) enum Taken {
 
 /// All streams of one kind and their subscribers.
 ///
-/// One lock guards it. Everything that takes the lock runs on the server's one thread, so it is
-/// never waited for.
+/// One lock guards it. Under the server's own host everything that takes the lock runs on one thread,
+/// so it is never waited for; inside a runtime of several threads it is held for a moment at a time.
 #[derive(Debug)]
 pub(super) struct Streams<V> {
     streams: Vec<Stream<V>>,
@@ -173,7 +173,7 @@ impl<V: View> Streams<V> {
                 let frame = stream.frame(subscriber.ask.form, &mut self.encoder, &self.stats);
                 subscriber.push(frame, self.outbound_bytes);
             }
-            subscriber.wake();
+            subscriber.wake_for_update();
         }
     }
 
@@ -269,6 +269,18 @@ impl<V: View> Streams<V> {
         Taken::Nothing
     }
 
+    /// Leaves the subscriber at `place` alone until its rate allows another message; false when the
+    /// streams are closing, which no rate delays.
+    pub(super) fn rest(&mut self, place: usize, waker: &Waker) -> bool {
+        if self.closed {
+            return false;
+        }
+        if let Some(Some(subscriber)) = self.subscribers.get_mut(place) {
+            subscriber.rest(waker);
+        }
+        true
+    }
+
     /// Forgets the subscriber at `place`.
     pub(super) fn leave(&mut self, place: usize) {
         if let Some(seat) = self.subscribers.get_mut(place) {
@@ -284,8 +296,7 @@ impl<V: View> Streams<V> {
     }
 }
 
-/// Locks what only one thread uses. A panic elsewhere leaves whole images behind, so a poisoned
-/// lock is as good as any.
+/// Locks. A panic elsewhere leaves whole images behind, so a poisoned lock is as good as any.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -43,6 +43,8 @@ pub(super) struct Subscriber {
     /// The original schema says once that nothing is live.
     told_none_live: bool,
     waker: Option<Waker>,
+    /// Its rate allows no message now: updates need not wake it.
+    is_resting: bool,
     /// For how many sweeps something has been waiting and nothing was taken.
     blocked: u32,
     stats: Stats,
@@ -59,6 +61,7 @@ impl Subscriber {
             pending: 0,
             told_none_live: false,
             waker: None,
+            is_resting: false,
             blocked: 0,
             stats,
         }
@@ -125,6 +128,17 @@ impl Subscriber {
 
     /// Asks to be woken at the next update.
     pub(super) fn park(&mut self, waker: &Waker) {
+        self.is_resting = false;
+        self.keep(waker);
+    }
+
+    /// Asks to be woken when the streams close, and by no update.
+    pub(super) fn rest(&mut self, waker: &Waker) {
+        self.is_resting = true;
+        self.keep(waker);
+    }
+
+    fn keep(&mut self, waker: &Waker) {
         match &mut self.waker {
             Some(parked) => parked.clone_from(waker),
             none => *none = Some(waker.clone()),
@@ -132,6 +146,13 @@ impl Subscriber {
     }
 
     /// Wakes the connection if it waits for an update.
+    pub(super) fn wake_for_update(&mut self) {
+        if !self.is_resting {
+            self.wake();
+        }
+    }
+
+    /// Wakes the connection, whatever it waits for.
     pub(super) fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();

@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
-use dragonfly_core::market::{BookState, Cause};
+use dragonfly_core::market::{BookState, Cause, Symbol};
 use dragonfly_grpc::{
     Client, Policy, Server,
     client::{Disconnect, Event, Stream, Subscription, View},
+};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::{Instant, pause},
 };
 
 use super::bench::{Bench, book, dead, deep, liquidity, run, soon};
@@ -107,6 +113,8 @@ fn a_wrong_uri_is_named_with_what_would_be_right() {
         "127.0.0.1:50051",
         "https://h:1",
         "http://",
+        "http://h",
+        "http://h:99999",
         "ftp://h:1",
         "http://h:1/x",
         "a b",
@@ -117,4 +125,70 @@ fn a_wrong_uri_is_named_with_what_would_be_right() {
             "{error}"
         );
     }
+}
+
+/// Carries bytes between a client and the server at `to` until `frozen` changes; then it keeps the
+/// connections and carries nothing, as a broken network does.
+async fn carry(listener: TcpListener, to: std::net::SocketAddr, frozen: watch::Receiver<bool>) {
+    while let Ok((mut near, _)) = listener.accept().await {
+        let mut frozen = frozen.clone();
+        tokio::spawn(async move {
+            let mut far = TcpStream::connect(to).await.unwrap();
+            tokio::select! {
+                _ = copy_bidirectional(&mut near, &mut far) => {}
+                _ = frozen.changed() => std::future::pending().await,
+            }
+        });
+    }
+}
+
+#[test]
+fn a_server_that_freezes_is_lost_within_five_seconds() {
+    run(async {
+        let mut bench = Bench::new();
+        bench.publish(&[deep(1)]);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let uri = format!("http://{}", listener.local_addr().unwrap());
+        let (freeze, frozen) = watch::channel(false);
+        tokio::spawn(carry(listener, bench.server.local_addr(), frozen));
+        let mut books = client(uri).book("").subscribe();
+        assert!(matches!(soon(books.next()).await, Event::Connected));
+        assert_eq!(view(&mut books).await.seq, 1);
+        pause();
+        let start = Instant::now();
+        freeze.send(true).unwrap();
+        let event = soon(books.next()).await;
+        assert!(
+            matches!(event, Event::Disconnected(Disconnect::Lost(_))),
+            "{event:?}"
+        );
+        let waited = start.elapsed();
+        assert!(waited <= Duration::from_millis(5_100), "{waited:?}");
+    });
+}
+
+#[test]
+fn a_server_that_comes_back_without_the_instrument_is_said() {
+    run(async {
+        let mut bench = Bench::new();
+        bench.publish(&[deep(1)]);
+        let address = bench.server.local_addr().to_string();
+        let mut books = client(bench.uri()).book("ETH-BTC").subscribe();
+        assert!(matches!(soon(books.next()).await, Event::Connected));
+        assert_eq!(view(&mut books).await.seq, 1);
+        bench.close().await;
+        while !matches!(soon(books.next()).await, Event::Disconnected(_)) {}
+        let mut bench = Bench::of(Server::bind(&address).unwrap());
+        let mut other = deep(2);
+        other.symbol = Symbol::new("BTC-USDT").unwrap();
+        bench.publish(&[other]);
+        match soon(books.next()).await {
+            Event::Disconnected(Disconnect::Refused(why)) => {
+                assert!(why.contains("ETH-BTC") && why.contains("BTC-USDT"), "{why}");
+            }
+            other => panic!("{other:?}"),
+        }
+        let quiet = tokio::time::timeout(Duration::from_millis(50), books.next()).await;
+        assert!(quiet.is_err(), "said once: {quiet:?}");
+    });
 }

@@ -11,6 +11,7 @@ use dragonfly_grpc::{
     BindError, Server,
     proto::v1::{LegCause, LegState, StreamBookRequest},
 };
+use futures_util::StreamExt;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -137,6 +138,26 @@ fn reflection_names_every_service() {
     });
 }
 
+/// Otherwise each call could make the server hold megabytes.
+#[test]
+fn a_huge_reflection_request_is_not_taken() {
+    run(async {
+        let bench = Bench::new();
+        let mut client = ServerReflectionClient::new(bench.channel().await);
+        let huge = ServerReflectionRequest {
+            host: "x".repeat(1 << 20),
+            message_request: Some(MessageRequest::ListServices(String::new())),
+        };
+        let requests = futures_util::stream::iter([huge]).chain(futures_util::stream::pending());
+        let mut answers = soon(client.server_reflection_info(requests))
+            .await
+            .unwrap()
+            .into_inner();
+        let answer = soon(answers.message()).await;
+        assert!(!matches!(answer, Ok(Some(_))), "{answer:?}");
+    });
+}
+
 #[test]
 fn closing_tells_every_client_and_ends_in_order() {
     run(async {
@@ -238,5 +259,51 @@ fn a_connection_that_says_nothing_is_closed_after_five_seconds() {
         let waited = start.elapsed();
         assert!((4..=6).contains(&waited.as_secs()), "{waited:?}");
         assert_eq!(bench.server.stats().connections(), 0);
+    });
+}
+
+/// Answers pings as HTTP/2 asks for, until the server has said everything.
+async fn read_to_the_end(socket: &mut TcpStream) {
+    const PING: u8 = 6;
+    let mut head = [0; 9];
+    while soon(socket.read_exact(&mut head)).await.is_ok() {
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        soon(socket.read_exact(&mut payload)).await.unwrap();
+        if (head[3], head[4]) == (PING, 0) {
+            head[4] = 1;
+            socket.write_all(&head).await.unwrap();
+            socket.write_all(&payload).await.unwrap();
+        }
+    }
+}
+
+/// Otherwise the system resets the connection, and the last image never arrives.
+#[test]
+fn a_closing_server_still_takes_what_a_client_sends() {
+    run(async {
+        let mut bench = Bench::new();
+        let mut client = TcpStream::connect(bench.server.local_addr()).await.unwrap();
+        let hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        client.write_all(hello).await.unwrap();
+        let mut first = [0; 9];
+        soon(client.read_exact(&mut first)).await.unwrap();
+        let mut settings = vec![0; usize::from(first[2])];
+        soon(client.read_exact(&mut settings)).await.unwrap();
+        bench.server.close();
+        read_to_the_end(&mut client).await;
+        for _ in 0..20 {
+            let sent = client.write_all(b"\0\0\0\x04\x01\0\0\0\0").await;
+            assert!(sent.is_ok(), "{sent:?}");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_ne!(bench.work(), Work::Done, "it waits for the client to close");
+        drop(client);
+        soon(async {
+            while bench.work() != Work::Done {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     });
 }

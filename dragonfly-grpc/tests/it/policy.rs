@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use dragonfly_core::stage::Service;
 use dragonfly_grpc::proto::v1::{
     AtMost, Book, Conflate, StreamBookRequest, stream_book_request::Policy,
 };
-use tokio::time::{advance, pause, sleep};
+use tokio::time::{Instant, advance, pause, sleep};
 use tonic::{Code, Streaming};
 
 use super::bench::{Bench, deep, run, soon};
@@ -141,6 +142,25 @@ fn at_most_ten_a_second_is_at_most_ten_a_second() {
         let sent = stats.sent() - before;
         assert!((40..=51).contains(&sent), "{sent} in 5 s");
         read_up_to(&mut stream, 1_001, 1).await;
+    });
+}
+
+#[test]
+fn no_rate_delays_the_end() {
+    run(async {
+        let mut bench = Bench::new();
+        bench.publish(&[deep(1)]);
+        let limit = Policy::AtMost(AtMost { per_second: 1 });
+        let mut stream = subscribe(&bench, Some(limit)).await;
+        assert_eq!(next(&mut stream).await.seq, 1);
+        pause();
+        let start = Instant::now();
+        bench.server.close();
+        assert_eq!(next(&mut stream).await.live_legs, 0);
+        assert_eq!(soon(stream.message()).await.unwrap(), None);
+        bench.close().await;
+        let waited = start.elapsed();
+        assert!(waited < Duration::from_millis(100), "{waited:?}");
     });
 }
 

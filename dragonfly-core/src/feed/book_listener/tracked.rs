@@ -149,8 +149,9 @@ impl TrackedBook {
         true
     }
 
-    /// Nothing was heard of the book in time: withdraw it and ask again.
-    pub(super) fn overdue(&mut self, rules: &BookRules, now: Nanos) -> Heard {
+    /// Nothing was heard of the book in time: withdraw it and ask again; in the end on a new
+    /// connection, unless others on this one are well.
+    pub(super) fn overdue(&mut self, rules: &BookRules, now: Nanos, others: bool) -> Heard {
         let state = self.sync.state();
         match state {
             BookState::Live if self.doubted.is_some_and(|at| at + rules.stale_after <= now) => {
@@ -172,7 +173,8 @@ impl TrackedBook {
         }
         self.changed_at(now);
         self.renewals += 1;
-        if state == BookState::Stale || self.renewals > RENEWALS {
+        let in_vain = state == BookState::Stale || self.renewals > RENEWALS;
+        if in_vain && !others {
             self.renewals = 0;
             return Heard::Reconnect(Cause::Silent);
         }

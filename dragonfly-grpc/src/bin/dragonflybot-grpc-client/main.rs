@@ -82,12 +82,15 @@ async fn run(options: &Options, client: &Client) -> io::Result<End> {
     };
     let mut books = selection.policy(policy).subscribe();
     let mut screen = Screen::new(options, redraws, Clock::monotonic());
-    let show = show(&mut books, &mut screen, options);
-    let stop = tokio::signal::ctrl_c();
-    match select(std::pin::pin!(show), std::pin::pin!(stop)).await {
-        Either::Left((end, _)) => end,
-        Either::Right(_) => Ok(End::Interrupted),
+    {
+        let show = show(&mut books, &mut screen, options);
+        let stop = tokio::signal::ctrl_c();
+        if let Either::Left((end, _)) = select(std::pin::pin!(show), std::pin::pin!(stop)).await {
+            return end;
+        }
     }
+    screen.interrupted()?;
+    Ok(End::Interrupted)
 }
 
 async fn show(

@@ -26,6 +26,8 @@ pub(crate) struct Screen {
     told_waiting: bool,
     /// The last line of JSON is a view, which a reader takes for the current one.
     shows_line: bool,
+    /// The last table that was written is a view.
+    shows_table: bool,
 }
 
 impl Screen {
@@ -39,6 +41,7 @@ impl Screen {
             newest: None,
             told_waiting: false,
             shows_line: false,
+            shows_table: false,
         }
     }
 
@@ -60,6 +63,9 @@ impl Screen {
             let text = format!("No book: {server}: {why}.\nTrying again until Ctrl-C.\n");
             return paint(&text);
         }
+        if std::mem::take(&mut self.shows_table) {
+            write(&format!("No book: {server}: {why}\n\n"))?;
+        }
         eprintln!("{server}: {why}; no book until it is back, trying again");
         Ok(())
     }
@@ -75,8 +81,19 @@ impl Screen {
                 self.newest = Some((view, self.clock.mono()));
                 self.redraw()
             }
-            Format::Table => write(&format!("{}\n", draw(&view, self.depth, Nanos(0)))),
+            Format::Table => {
+                self.shows_table = true;
+                write(&format!("{}\n", draw(&view, self.depth, Nanos(0))))
+            }
         }
+    }
+
+    /// The user has seen enough: what stays on the terminal is from now on old.
+    pub(crate) fn interrupted(&self) -> io::Result<()> {
+        if self.redraws && self.newest.is_some() {
+            return write("\nStopped: the book above is not updated any more.\n");
+        }
+        Ok(())
     }
 
     /// With `--once`: says once what is waited for.

@@ -39,7 +39,7 @@ pub(crate) fn flow(options: &Options) -> Result<(Flow, SocketAddr, Option<Sim>)>
     if options.insecure {
         server = server.insecure_public_bind();
     }
-    let server = server.bind(&options.bind.to_string()).context("--bind")?;
+    let server = server.bind(&options.bind).context("--bind")?;
     let address = server.local_addr();
 
     let mut flow = Flow::new();
@@ -57,10 +57,10 @@ fn live(options: &Options) -> Result<(Vec<BookFeed>, Option<Symbol>)> {
         .instrument_name
         .parse()
         .context("--instrument-name")?;
-    for entry in &options.venues {
+    for entry in options.venues.iter().map(|entry| entry.trim()) {
         let (venue, instrument) = match entry.split_once(':') {
             Some((venue, instrument)) => (venue, instrument.parse().context("--venues")?),
-            None => (entry.as_str(), common),
+            None => (entry, common),
         };
         if asked.contains(&(venue, instrument)) {
             bail!("--venues: {venue} with {instrument} is named twice");

@@ -14,10 +14,10 @@ use dragonfly_grpc::{
 };
 use dragonfly_sim::{Recorded, Recording, Sim};
 
-/// What is said on the screen about the book.
-const EQUIVALENCE: &str = "Recorded on 2026-08-09, twenty minutes apart, played over and over. \
-                           Bybit's BTC-USDT and \
-                           Coinbase's BTC-USD are merged as if 1 USDT were 1 USD.";
+/// What is said about the book, each part within the width of a terminal.
+const ORIGIN: &str = "Recorded on 2026-08-09, twenty minutes apart, played over and over.";
+const EQUIVALENCE: &str =
+    "Bybit's BTC-USDT and Coinbase's BTC-USD are merged as if 1 USDT were 1 USD.";
 
 /// The demo's venues and what is asked of each; Bybit was recorded at a depth of 200.
 const VENUES: [(&str, &str, Option<usize>); 2] = [
@@ -41,7 +41,7 @@ pub(crate) fn venues() -> Result<Sim> {
 
 /// The feeds, connected to the recorded venues by the code that connects to the real ones.
 pub(crate) fn feeds(sim: &Sim, depth: u8) -> Result<Vec<BookFeed>> {
-    tracing::info!("{EQUIVALENCE}");
+    tracing::info!("{ORIGIN} {EQUIVALENCE}");
     let feed = |(venue, instrument, channel): (&str, &str, Option<usize>)| {
         let mut feed = Builder::new(venue, instrument)?.depth(depth.into());
         if let Some(levels) = channel {
@@ -87,7 +87,9 @@ async fn watch(address: SocketAddr, draws: bool, depth: u8) {
         if let Some(view) = next(&mut views).await {
             if draws {
                 let table = program::draw(&view, depth.into(), Nanos(0));
-                let text = format!("{EQUIVALENCE}\ngRPC on {address}; Ctrl-C ends it.\n\n{table}");
+                let text = format!(
+                    "{ORIGIN}\n{EQUIVALENCE}\ngRPC on {address}; Ctrl-C ends it.\n\n{table}"
+                );
                 if program::paint(&text).is_err() {
                     return;
                 }

@@ -36,6 +36,8 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
+    // First, so that what the flow says comes after it.
+    tracing::info!(%address, "serving gRPC");
     let running = match flow.launch(Threads::from(options.threads)) {
         Ok(running) => running,
         Err(error) => {

@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{path::PathBuf, str::FromStr};
 
 use clap::{Parser, ValueEnum};
 use dragonfly_core::run::Threads;
@@ -48,8 +48,9 @@ pub(crate) struct Options {
     pub(crate) depth: u8,
 
     /// The address to serve on. Others than this machine's own need --insecure.
-    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:50051")]
-    pub(crate) bind: SocketAddr,
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:50051",
+          value_parser = host_and_port)]
+    pub(crate) bind: String,
 
     /// Allows --bind to an address that other machines can reach: without encryption, to anybody.
     #[arg(long)]
@@ -78,6 +79,14 @@ pub(crate) struct Options {
     /// How to write the log, which goes to standard error; RUST_LOG chooses what is written.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub(crate) log_format: LogFormat,
+}
+
+/// An address as it will be resolved; its form is checked here, so that it is named as an option.
+fn host_and_port(text: &str) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.into()),
+        _ => Err("write HOST:PORT, as in 127.0.0.1:50051".into()),
+    }
 }
 
 /// Another address for a venue.
@@ -132,4 +141,19 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_may_have_a_name_and_needs_a_port() {
+        for right in ["localhost:50051", "127.0.0.1:0", "[::1]:50051"] {
+            assert_eq!(host_and_port(right).as_deref(), Ok(right));
+        }
+        for wrong in ["", "localhost", "50051", ":50051", "localhost:99999"] {
+            assert!(host_and_port(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -22,6 +22,10 @@ impl Report {
                 Some(known) => *known = now,
                 None => self.known.push(now),
             }
+            // Before a feed has tried anything there is nothing to say of it.
+            if status.state == BookState::Empty {
+                continue;
+            }
             let live = view.legs.live();
             let of = view.legs.len();
             let (venue, symbol, state, cause) = (id.venue, id.symbol, status.state, status.cause);

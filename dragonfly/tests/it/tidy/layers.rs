@@ -238,7 +238,7 @@ const CLOCKS: [(&str, &str); 3] = [
         "the one place that reads the clock",
     ),
     (
-        "dragonfly-clients/src/drive/timer.rs",
+        "dragonfly-clients/src/drive.rs",
         "tokio's timer wants an instant",
     ),
     (
