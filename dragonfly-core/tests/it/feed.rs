@@ -494,9 +494,6 @@ fn the_venues_budget_paces_what_is_sent() {
         }
         bench.pass(Nanos::from_secs(1));
     }
-    assert_eq!(
-        bench.sent(),
-        ["ping"],
-        "kept alive although the venue is talking"
-    );
+    // Kept alive although the venue is talking.
+    assert_eq!(bench.sent(), ["ping"]);
 }

@@ -375,7 +375,6 @@ fn each_venues_failure_is_named_once_though_it_tries_again() {
 fn sigterm_ends_it_in_order_and_tells_its_clients() {
     let mut program = without_network();
     let address = program.address();
-    program.hears("state=down");
     run(async {
         let channel = connect(&address).await;
         let mut client = MarketDataClient::new(channel);
