@@ -93,9 +93,8 @@ fn stop_on_signal(stopper: Arc<OnceLock<Stopper>>) {
             // The other end waits for it.
             caught.send(()).ok();
             signals.next().await;
-            let Some(stopper) = stopper.get() else {
-                std::process::exit(INTERRUPTED);
-            };
+            // The flow is being started, or this process is about to end.
+            let stopper = stopper.wait();
             tracing::info!("stopping; once more to end at once");
             stopper.stop();
             signals.next().await;
