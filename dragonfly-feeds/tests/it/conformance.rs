@@ -1,6 +1,7 @@
 //! What every registered venue must do, whatever its protocol.
 
 use dragonfly_core::{
+    clock::Nanos,
     feed::{Ask, Decoded, FeedError},
     market::{BookState, BookUpdate, Instrument, Level, Symbol},
 };
@@ -10,7 +11,7 @@ use serde_json::Value;
 use super::{
     fixtures::{self, Fixture, Recording},
     json_text::{Json, escaped, plain},
-    replay::{of_recording, sym},
+    replay::{Replay, of_recording, sym},
 };
 
 macro_rules! conformance_of {
@@ -46,6 +47,12 @@ macro_rules! conformance_of {
             #[test]
             fn requests_and_answers() {
                 answered(&fixture());
+            }
+
+            #[test]
+            fn a_venue_that_falls_silent_is_stale_though_its_socket_answers() {
+                let fixture = fixture();
+                fixture.recordings.iter().for_each(|r| falls_silent(fixture.spec, r));
             }
 
             #[test]
@@ -106,6 +113,21 @@ fn replays(spec: &Spec, recording: &Recording) {
             );
         }
     }
+}
+
+/// A pong of the protocol proves a socket, not the venue behind it.
+fn falls_silent(spec: &Spec, recording: &Recording) {
+    let mut replay = of_recording(spec, &recording.url);
+    replay.lines(&recording.lines);
+    let live = |replay: &Replay| {
+        let books = replay.feed.listener().books().iter();
+        books.filter(|b| b.sync.state() == BookState::Live).count()
+    };
+    assert_eq!(live(&replay), recording.books.len(), "{}", recording.url);
+    replay.silence(Nanos::from_millis(4_900));
+    assert_eq!(live(&replay), recording.books.len(), "{}", recording.url);
+    replay.silence(Nanos::from_millis(200));
+    assert_eq!(live(&replay), 0, "{}", recording.url);
 }
 
 /// Some messages of each recording, and the samples.

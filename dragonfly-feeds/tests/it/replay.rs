@@ -88,6 +88,19 @@ impl<L: Listener<Event = BookEvent>> Replay<L> {
         }
     }
 
+    /// Lets `time` pass in which the venue says nothing and its socket answers every ping.
+    pub(crate) fn silence(&mut self, time: Nanos) {
+        let (step, end) = (Nanos::from_millis(50), self.now.mono + time);
+        while self.now.mono < end {
+            self.now.mono = self.now.mono + step;
+            let events = &mut self.events;
+            self.feed.on_alive(self.now);
+            while self.feed.request(self.now.mono).is_some() {}
+            let verdict = self.feed.on_deadline(self.now, &mut |e| events.push(e));
+            self.verdicts.push(verdict);
+        }
+    }
+
     pub(crate) fn message(&mut self, text: &str) {
         self.bytes(&mut text.as_bytes().to_vec());
     }
