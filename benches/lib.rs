@@ -10,4 +10,5 @@
 )]
 
 pub mod books;
+pub mod loopback;
 pub mod messages;
