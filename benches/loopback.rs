@@ -71,7 +71,8 @@ impl Venue {
         let port = listener.local_addr().unwrap().port();
         let (config, ca_pem) = certified();
         let tls = plan.tls;
-        let thread = std::thread::spawn(move || {
+        let name = std::thread::Builder::new().name("venue".into());
+        let thread = name.spawn(move || {
             pin_to(1);
             serve(&plan, &listener, &config);
         });
@@ -79,7 +80,7 @@ impl Venue {
             port,
             tls,
             ca_pem,
-            thread,
+            thread: thread.unwrap(),
         }
     }
 

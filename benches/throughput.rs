@@ -4,7 +4,8 @@
 //! beforehand; the rows of the first table read them one layer further each, so that the difference
 //! of two rows is the share of a layer. The other tables hold the whole way to 1 to 1,000
 //! instruments, to 2 to 20 venues, and to a rate, and say what was lost. Processor time counts the
-//! system's share and not what other programs take. `--test` runs everything once, and briefly.
+//! system's share and not what other programs take. `--test` runs everything
+//! once, and briefly; `--only`, `--packing` and `--layer` choose tables and rows by a part of their names.
 
 #![allow(
     clippy::unwrap_used,
@@ -54,8 +55,7 @@ const PACKINGS: [(&str, Packing); 3] = [
 
 fn main() {
     let is_test = std::env::args().any(|argument| argument == "--test");
-    let only = std::env::args().skip_while(|a| a != "--only").nth(1);
-    let wants = |table: &str| only.as_ref().is_none_or(|only| only == table);
+    let wants = |table: &str| is_asked_for("--only", table);
     let effort = if is_test {
         Effort {
             messages: 2_000,
@@ -82,6 +82,15 @@ fn main() {
     }
 }
 
+/// Whether an option such as `--only rate` names it, or is not given.
+fn is_asked_for(option: &str, name: &str) -> bool {
+    let given = std::env::args().skip_while(|argument| argument != option);
+    given
+        .into_iter()
+        .nth(1)
+        .is_none_or(|part| name.contains(&part))
+}
+
 /// The run with the least processor time a message.
 fn best(runs: usize, run: impl Fn() -> Figure) -> Figure {
     let figures = (0..runs).map(|_| run());
@@ -89,14 +98,20 @@ fn best(runs: usize, run: impl Fn() -> Figure) -> Figure {
 }
 
 fn by_layer(effort: Effort) {
-    for (name, packing) in PACKINGS {
+    for (name, packing) in PACKINGS
+        .into_iter()
+        .filter(|(name, _)| is_asked_for("--packing", name))
+    {
         println!("\n### {name}\n");
         println!(
             "| read as far as | messages/s | ns of a core a message | of it this layer | messages/s and core |"
         );
         println!("|---|---:|---:|---:|---:|");
         let mut before = 0.0;
-        for (layer, run) in layers::ALL {
+        for (layer, run) in layers::ALL
+            .into_iter()
+            .filter(|(name, _)| is_asked_for("--layer", name))
+        {
             let figure = best(effort.runs, || run(packing, effort.messages));
             println!(
                 "| {layer} | {:.0} | {:.0} | {:+.0} | {:.0} |",

@@ -108,7 +108,8 @@ impl Client {
         let Some((config, name)) = &self.tls else {
             return Ok(Transport::Plain(stream));
         };
-        let handshake = TlsConnector::from(config.clone()).connect(name.clone(), Ahead::new(stream));
+        let handshake =
+            TlsConnector::from(config.clone()).connect(name.clone(), Ahead::new(stream));
         let stream = within(TLS, self.settings.tls, async {
             handshake
                 .await

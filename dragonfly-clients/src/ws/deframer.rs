@@ -199,7 +199,10 @@ impl Deframer {
                 return Err(protocol("a new message inside a fragmented one"));
             }
             Opcode::Text => self.fragments.begin(Kind::Text, payload).map(|()| false)?,
-            Opcode::Binary => self.fragments.begin(Kind::Binary, payload).map(|()| false)?,
+            Opcode::Binary => self
+                .fragments
+                .begin(Kind::Binary, payload)
+                .map(|()| false)?,
             Opcode::Continuation => self.fragments.go_on(header.is_last, payload)?,
             Opcode::Ping => return Ok(Some(Next::Ping(place))),
             Opcode::Pong => return Ok(Some(Next::Pong)),

@@ -148,9 +148,18 @@ mod tests {
 
     #[test]
     fn what_breaks_a_rule_is_refused_at_the_byte_that_does() {
-        for bytes in [&[0xc1, 0][..], &[0x83, 0], &[0x09, 0], &[0x81, 0x80], &[0x89, 126]] {
+        for bytes in [
+            &[0xc1, 0][..],
+            &[0x83, 0],
+            &[0x09, 0],
+            &[0x81, 0x80],
+            &[0x89, 126],
+        ] {
             let refused = Header::parse(bytes, 1 << 20);
-            assert!(matches!(refused, Err(ClientError::Protocol(_))), "{bytes:?}");
+            assert!(
+                matches!(refused, Err(ClientError::Protocol(_))),
+                "{bytes:?}"
+            );
         }
     }
 }

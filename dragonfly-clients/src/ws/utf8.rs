@@ -42,7 +42,14 @@ mod tests {
 
     #[test]
     fn what_no_further_byte_can_mend_is_refused_at_once() {
-        for bad in [&b"\xff"[..], b"\xc0", b"\xc3(", b"\xed\xa0", b"\xf4\x90", b"a\x80"] {
+        for bad in [
+            &b"\xff"[..],
+            b"\xc0",
+            b"\xc3(",
+            b"\xed\xa0",
+            b"\xf4\x90",
+            b"a\x80",
+        ] {
             assert!(whole(bad).is_err(), "{bad:?}");
         }
     }
