@@ -1,7 +1,7 @@
 //! One connection of a feed: reads, writes and waits until it ends.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     future::{Future, poll_fn},
     pin::{Pin, pin},
     task::Poll,
@@ -21,12 +21,6 @@ use super::{Desk, Timer};
 /// How long one message may take to be written before the connection counts as lost.
 const WRITE_LIMIT: Duration = Duration::from_secs(5);
 
-/// So many messages in a row, without waiting for one, are a backlog.
-const BACKLOG: u32 = 16;
-
-/// In a backlog the rest of the flow has its turn after so many messages.
-const TURN: u32 = 8;
-
 /// Why a session ended.
 pub(super) enum Ended {
     Stopped,
@@ -38,8 +32,6 @@ pub(super) enum Ended {
 pub(super) struct Session<'a, S, L: Listener> {
     desk: &'a Desk<S, L>,
     timer: RefCell<Timer>,
-    /// Messages read since the last one that had to be waited for.
-    in_a_row: Cell<u32>,
 }
 
 /// What ended a wait for the next message.
@@ -55,11 +47,7 @@ where
 {
     pub(super) fn new(desk: &'a Desk<S, L>) -> Self {
         let timer = RefCell::new(Timer::new());
-        Self {
-            desk,
-            timer,
-            in_a_row: Cell::new(0),
-        }
+        Self { desk, timer }
     }
 
     /// Reads, writes and waits until the connection ends or has to.
@@ -101,7 +89,6 @@ where
             if let Poll::Ready(received) = read.as_mut().poll(cx) {
                 return Poll::Ready(Woken::Read(received));
             }
-            self.in_a_row.set(0);
             self.timer.borrow_mut().poll(cx, self.desk).map(Woken::Due)
         })
         .await
@@ -122,20 +109,11 @@ where
             }
             _ => self.desk.with(|feed, _| feed.on_alive(now)),
         }
-        if verdict == Verdict::Continue && self.is_turn_over() {
+        if verdict == Verdict::Continue {
             // Let the rest of the flow take this message before the next one is read.
             yield_once().await;
         }
         Ok(verdict)
-    }
-
-    /// Whether it is the others' turn: after every message, so that each is shown as soon as it can
-    /// be. A backlog is worked off with fewer turns, for each costs as much as a third of a message;
-    /// but nothing is to wait at the edge.
-    fn is_turn_over(&self) -> bool {
-        let count = self.in_a_row.get().wrapping_add(1);
-        self.in_a_row.set(count);
-        count < BACKLOG || count.is_multiple_of(TURN) || !self.desk.edge.borrow().is_empty()
     }
 
     fn hear(&self, message: &mut [u8], now: Now) -> Verdict {
