@@ -13,4 +13,5 @@
 pub const ROUNDS: u64 = 64;
 
 pub mod books;
+pub mod loopback;
 pub mod messages;
