@@ -70,7 +70,8 @@ pub fn scattered_event(venue: usize, levels: u64, seq: u64) -> BookEvent {
         };
         (0..levels).scan(first + scatter(seed + side) % 4, step)
     };
-    let level = |(i, price)| Level::new(price, qty(1 + scatter(seed ^ (i << 20)) % 5_000));
+    let level =
+        |(i, price): (u64, Price)| Level::new(price, qty(1 + scatter(seed ^ (i << 20)) % 5_000));
     let bids = ticks(0, 1).map(|t| price(6_824 - t));
     let asks = ticks(0, 2).map(|t| price(6_826 + t));
     BookEvent {
