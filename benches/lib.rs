@@ -15,6 +15,7 @@ use std::{
 };
 
 pub mod books;
+pub mod loopback;
 pub mod messages;
 
 /// How often a shape is done where its instructions are counted.
