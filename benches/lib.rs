@@ -10,4 +10,5 @@
 )]
 
 pub mod books;
+pub mod http2;
 pub mod messages;
