@@ -5,7 +5,7 @@ use std::{
     io,
     pin::{Pin, pin},
     sync::{Arc, Mutex},
-    task::{Context, Poll},
+    task::{Poll, Waker},
     time::Duration,
 };
 
@@ -110,13 +110,15 @@ async fn converse(
                 Phase::Draining if told => {}
                 Phase::Draining => {
                     connection.http.as_mut().graceful_shutdown();
+                    // It has to say so, though nothing came for it.
+                    connection.parts.http.ring();
                     told = true;
                 }
                 Phase::Aborting => return End::AtOnce,
             }
             connection.watch(change_of(phase));
         }
-        match poll_fn(|cx| connection.poll(cx)).await {
+        match poll_fn(|cx| connection.poll(cx.waker())).await {
             Event::Ended if told => return End::InOrder,
             Event::Ended | Event::Orphaned => return End::AtOnce,
             Event::Phase(changed) => phase = Some(changed),
@@ -225,8 +227,8 @@ where
     }
 
     /// Calls first, so that what they send is written in the same turn, and sent at its end.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        self.parts.begin(cx.waker());
+    fn poll(&mut self, task: &Waker) -> Poll<Event> {
+        self.parts.begin(task);
         for _ in 0..ROUNDS {
             if let Some(event) = self.round() {
                 return Poll::Ready(event);
@@ -241,7 +243,7 @@ where
                 _ => {}
             }
         }
-        self.parts.put_off(cx.waker());
+        self.parts.put_off(task);
         Poll::Pending
     }
 
