@@ -15,6 +15,7 @@ use std::{
 };
 
 pub mod books;
+pub mod http2;
 pub mod loopback;
 pub mod messages;
 

@@ -33,7 +33,6 @@ use dragonfly_core::{
 };
 use dragonfly_feeds::{
     BookChanges,
-    decorate::Changed,
     venue::{self, Subscription},
 };
 
@@ -189,8 +188,9 @@ fn feed(symbols: &[(Symbol, Symbol)]) -> BinanceFeed {
     let rules = (spec.rules)();
     let symbols = symbols.iter().copied();
     let listener = BookListener::new(spec.id.parse().unwrap(), decoder, rules, LEVELS, symbols);
+    let listener = listener.only_changes();
     let subscriber = (spec.subscriber)(&wanted);
-    Feed::new(spec.id, subscriber, Changed::new(listener), (spec.policy)())
+    Feed::new(spec.id, subscriber, listener, (spec.policy)())
 }
 
 /// Messages without end, the instruments of one connection taking turns.
