@@ -216,7 +216,7 @@ impl BookSync {
     }
 
     /// Whether the image is the update's, as far down as both reach.
-    fn shows(&self, update: &BookUpdate) -> bool {
+    pub(crate) fn shows(&self, update: &BookUpdate) -> bool {
         let mut image = Depth::default();
         fill(&mut image.bids, &update.bids);
         fill(&mut image.asks, &update.asks);
