@@ -101,6 +101,18 @@ pub fn coinbase_update() -> Vec<u8> {
     )
 }
 
+/// Coinbase `level2`, the recorded snapshot of BTC-USD, 46,000 levels; 5 MB.
+pub fn coinbase_snapshot() -> Vec<u8> {
+    let recording = "coinbase-advanced/20260809_ws_advanced_btcusd_ethusd";
+    let marks = [
+        r#""channel":"l2_data""#,
+        r#""type":"snapshot""#,
+        r#""product_id":"BTC-USD""#,
+    ];
+    let is_wanted = |m: &str| marks.iter().all(|mark| m.contains(mark));
+    median(recording, is_wanted)
+}
+
 /// Of the received messages of a recording that `wanted` picks, the one of median length.
 fn median(recording: &str, wanted: impl Fn(&str) -> bool) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dragonfly-feeds/tests/captures");

@@ -58,6 +58,7 @@ pub(crate) fn plan(packing: Packing, messages: usize, tls: bool, is_news: bool) 
         messages,
         packing,
         rate: None,
+        cut: None,
         make: Box::new(move |_, n, into| message.write(n, is_news, into)),
     }
 }

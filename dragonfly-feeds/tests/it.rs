@@ -7,6 +7,7 @@ mod it {
     pub(crate) mod capture;
     pub(crate) mod conformance;
     pub(crate) mod decorate;
+    pub(crate) mod early;
     pub(crate) mod fixtures;
     pub(crate) mod fuzz_smoke;
     pub(crate) mod json_text;

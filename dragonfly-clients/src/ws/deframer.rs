@@ -48,7 +48,7 @@ pub struct Deframer {
     needed: usize,
     /// How much of its payload is known to be whole characters.
     checked: usize,
-    /// How much of its payload has been shown as a part.
+    /// How much of the message that is on its way has been shown as a part.
     shown: usize,
     fragments: Fragments,
     limit: usize,
@@ -168,7 +168,6 @@ impl Deframer {
             self.start += whole;
             self.needed = 0;
             let checked = std::mem::take(&mut self.checked);
-            self.shown = 0;
             let next = match (header.opcode, header.is_last) {
                 (Opcode::Text, true) if !self.fragments.is_open() => {
                     let rest = &self.bytes[place.start + checked..place.end];
@@ -181,6 +180,9 @@ impl Deframer {
                 _ => self.rarely(&header, place, large)?,
             };
             if next.is_some() {
+                if matches!(next, Some(Next::Whole(_) | Next::Assembled)) {
+                    self.shown = 0;
+                }
                 return Ok(next);
             }
         }
@@ -208,9 +210,13 @@ impl Deframer {
             Opcode::Pong => return Ok(Some(Next::Pong)),
             Opcode::Close => return Err(closed(payload)),
         };
+        let so_far = self.fragments.so_far().len();
         Ok(match is_whole {
             true => Some(Next::Assembled),
-            false if self.fragments.so_far().len() >= large => Some(Next::AssembledPart),
+            false if so_far >= large && so_far > self.shown => {
+                self.shown = so_far;
+                Some(Next::AssembledPart)
+            }
             false => None,
         })
     }

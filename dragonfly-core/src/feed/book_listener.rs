@@ -1,10 +1,12 @@
 //! Layer 3 for books: a decoder held to its venue's rules.
 
+mod early;
 mod judge;
 mod tracked;
 
 use std::collections::HashMap;
 
+use early::Early;
 use judge::{Count, Judge};
 use tracked::Telling;
 pub use tracked::TrackedBook;
@@ -34,6 +36,7 @@ pub struct BookListener<D> {
     index: HashMap<Symbol, usize, NameHash>,
     discover: Option<fn(&str) -> Symbol>,
     update: BookUpdate,
+    early: Early,
     count: Count,
     /// When anything at all last arrived on the connection; `None` while it is down.
     heard: Option<Nanos>,
@@ -67,6 +70,7 @@ impl<D: Decoder> BookListener<D> {
                 wanted: depth,
                 ..BookUpdate::default()
             },
+            early: Early::default(),
             count: Count::default(),
             heard: None,
             bad_in_a_row: 0,
@@ -163,6 +167,7 @@ impl<D: Decoder> Listener for BookListener<D> {
             decoder,
             books,
             index,
+            early,
             count,
             rules,
             discover,
@@ -172,7 +177,8 @@ impl<D: Decoder> Listener for BookListener<D> {
         update.clear();
         let discover = *discover;
         let counted = rules.sequence == SequenceRule::Connection;
-        let decoder_ran = decoder.decode(message, update, &mut |update| {
+        let is_begun = early.end();
+        let mut take = |update: &mut BookUpdate| {
             if counted && judge.out_of_order(count, update.connection_seq) {
                 return;
             }
@@ -185,13 +191,18 @@ impl<D: Decoder> Listener for BookListener<D> {
             }
             match find(books, index, &update.symbol) {
                 Some(book) => {
+                    early.compare(book, update);
                     if book.take(update, now, telling, emit) {
                         judge.heard = Heard::Renew(book.native_symbol);
                     }
                 }
                 None => judge.error = Some(FeedError::UnknownSymbol(update.symbol.to_string())),
             }
-        });
+        };
+        let begun = if is_begun { decoder.early() } else { None };
+        let decoder_ran = begun
+            .and_then(|early| early.finish(message, update, &mut take))
+            .unwrap_or_else(|| decoder.decode(message, update, &mut take));
         if let Ok(Decoded::Other {
             connection_seq: seq,
         }) = decoder_ran
@@ -201,12 +212,22 @@ impl<D: Decoder> Listener for BookListener<D> {
             }
             judge.heard = Heard::Control;
         }
+        self.withdraw_unconfirmed(now, emit);
         self.conclude(decoder_ran, judge, now, emit)
+    }
+
+    fn early(&mut self) -> Option<usize> {
+        self.decoder.early().map(|early| early.least())
+    }
+
+    fn on_part(&mut self, so_far: &[u8], now: Now, emit: Emit<'_>) {
+        self.read_part(so_far, now, emit);
     }
 
     fn on_link(&mut self, link: Link, now: Now, emit: Emit<'_>) {
         if !matches!(link, Link::Refused(_)) {
             self.count = Count::default();
+            self.early = Early::default();
         }
         match link {
             Link::Started => {

@@ -246,7 +246,7 @@ impl BookSync {
     }
 
     /// Whether the image is the update's, as far down as both reach.
-    fn repeats(&self, update: &BookUpdate) -> bool {
+    pub(crate) fn repeats(&self, update: &BookUpdate) -> bool {
         let mut image = Depth::default();
         fill(&mut image.bids, &update.bids);
         fill(&mut image.asks, &update.asks);

@@ -66,6 +66,19 @@ impl<L: Listener<Event = BookEvent>> Listener for Changed<L> {
         })
     }
 
+    fn early(&mut self) -> Option<usize> {
+        self.inner.early()
+    }
+
+    fn on_part(&mut self, so_far: &[u8], now: Now, emit: &mut dyn FnMut(BookEvent)) {
+        let Self { inner, passed } = self;
+        inner.on_part(so_far, now, &mut |event| {
+            if is_news(passed, &event) {
+                emit(event);
+            }
+        });
+    }
+
     fn on_link(&mut self, link: Link, now: Now, emit: &mut dyn FnMut(BookEvent)) {
         let Self { inner, passed } = self;
         inner.on_link(link, now, &mut |event| {

@@ -103,6 +103,17 @@ impl<L: Listener<Event = BookEvent>> Listener for Throttle<L> {
         })
     }
 
+    fn early(&mut self) -> Option<usize> {
+        self.inner.early()
+    }
+
+    fn on_part(&mut self, so_far: &[u8], now: Now, emit: &mut dyn FnMut(BookEvent)) {
+        let Self { inner, gate } = self;
+        inner.on_part(so_far, now, &mut |event| {
+            gate.pass(event, now.mono).into_iter().for_each(&mut *emit);
+        });
+    }
+
     fn on_link(&mut self, link: Link, now: Now, emit: &mut dyn FnMut(BookEvent)) {
         let Self { inner, gate } = self;
         inner.on_link(link, now, &mut |event| {
