@@ -15,19 +15,19 @@ pub(crate) fn is_better<const IS_BID: bool>(price: Price, than: Price) -> bool {
     if IS_BID { price > than } else { price < than }
 }
 
-/// A level of the left list of a merge.
-pub(crate) trait Left: Copy {
+/// A level of a list to be merged.
+pub(crate) trait Listed: Copy {
     fn level(&self) -> Level;
 
-    /// The level with its leg; `leg` is the list's, where it is the list of one leg.
+    /// The level with its leg: its own, or `leg` where it knows of none.
     fn of_leg(&self, leg: u8) -> VenueLevel;
 
     /// Whether it comes after a level that equals it, of a leg with this rank.
     fn yields_to(&self, equal: &Level, rank: u8, ranks: &[u8]) -> bool;
 }
 
-/// The levels of one leg, whose name comes before that of the right list's leg.
-impl Left for Level {
+/// The levels of one leg; on the left, the one whose name comes first.
+impl Listed for Level {
     #[inline]
     fn level(&self) -> Level {
         *self
@@ -45,7 +45,7 @@ impl Left for Level {
 }
 
 /// The levels of several legs.
-impl Left for VenueLevel {
+impl Listed for VenueLevel {
     #[inline]
     fn level(&self) -> Level {
         Level::new(self.price, self.qty)
@@ -58,21 +58,14 @@ impl Left for VenueLevel {
 
     #[inline]
     fn yields_to(&self, equal: &Level, rank: u8, ranks: &[u8]) -> bool {
-        // One branch for both: the same price is common, the same quantity at it is rare.
-        let is_equal = (self.price == equal.price) & (self.qty == equal.qty);
-        is_equal && is_before(rank, self.leg, ranks)
+        // Without a branch: the same price is common and cannot be predicted.
+        let other = ranks.get(usize::from(self.leg)).copied().unwrap_or(0);
+        (rank < other) & (self.price == equal.price) & (self.qty == equal.qty)
     }
 }
 
-#[cold]
-fn is_before(rank: u8, leg: u8, ranks: &[u8]) -> bool {
-    ranks
-        .get(usize::from(leg))
-        .is_some_and(|other| rank < *other)
-}
-
 #[inline]
-const fn venue_level(level: &Level, leg: u8) -> VenueLevel {
+pub(crate) const fn venue_level(level: &Level, leg: u8) -> VenueLevel {
     VenueLevel {
         price: level.price,
         qty: level.qty,
@@ -87,7 +80,7 @@ pub(crate) struct Merge<'a, L, const IS_BID: bool> {
     /// The left list's leg, where it is the list of one.
     pub(crate) left_leg: u8,
     /// The levels of one leg.
-    pub(crate) right: &'a [Level],
+    pub(crate) right: &'a [L],
     pub(crate) right_leg: u8,
     /// The place of each leg in the order of names.
     pub(crate) ranks: &'a [u8],
@@ -106,7 +99,7 @@ pub(crate) struct Merged {
     pub(crate) has_all: bool,
 }
 
-impl<L: Left, const IS_BID: bool> Merge<'_, L, IS_BID> {
+impl<L: Listed, const IS_BID: bool> Merge<'_, L, IS_BID> {
     #[inline]
     fn right_rank(&self) -> u8 {
         let rank = self.ranks.get(usize::from(self.right_leg));
@@ -124,10 +117,10 @@ impl<L: Left, const IS_BID: bool> Merge<'_, L, IS_BID> {
     #[inline]
     fn go_on(self, done: usize) -> Merged {
         let rank = self.right_rank();
-        let is_within = |level: &&Level| match &self.bound {
+        let is_within = |level: &&L| match &self.bound {
             None => true,
-            Some(bound) if bound.leg == self.right_leg && bound.level() == **level => true,
-            Some(bound) => is_right::<_, IS_BID>(bound, level, rank, self.ranks),
+            Some(bound) if bound.leg == self.right_leg && bound.level() == level.level() => true,
+            Some(bound) => is_right::<_, IS_BID>(bound, &level.level(), rank, self.ranks),
         };
         let (mut left, mut right) = (self.left, self.right);
         let mut room = self.merged.iter_mut().skip(done);
@@ -139,7 +132,7 @@ impl<L: Left, const IS_BID: bool> Merge<'_, L, IS_BID> {
                     has_all: false,
                 };
             };
-            let is_right = is_right::<L, IS_BID>(l, r, rank, self.ranks);
+            let is_right = is_right::<L, IS_BID>(l, &r.level(), rank, self.ranks);
             *slot = pick(is_right, l, self.left_leg, r, self.right_leg);
             left = &left[usize::from(!is_right)..];
             right = &right[usize::from(is_right)..];
@@ -151,7 +144,7 @@ impl<L: Left, const IS_BID: bool> Merge<'_, L, IS_BID> {
             rest += 1;
         }
         for (level, slot) in right.iter().take_while(is_within).zip(room) {
-            *slot = venue_level(level, self.right_leg);
+            *slot = level.of_leg(self.right_leg);
             rest += 1;
         }
         Merged {
@@ -164,7 +157,7 @@ impl<L: Left, const IS_BID: bool> Merge<'_, L, IS_BID> {
 /// Whether the right list's head comes next: it has the better price, or the larger quantity at the
 /// same price, or the name that comes first.
 #[inline]
-pub(crate) fn is_right<L: Left, const IS_BID: bool>(
+pub(crate) fn is_right<L: Listed, const IS_BID: bool>(
     left: &L,
     right: &Level,
     rank: u8,
@@ -181,25 +174,16 @@ pub(crate) fn is_right<L: Left, const IS_BID: bool>(
     is_first | left.yields_to(right, rank, ranks)
 }
 
+/// Chooses a place and copies from there: a choice between two copies would be a branch.
 #[inline]
-fn pick<L: Left>(
-    is_right: bool,
-    left: &L,
-    left_leg: u8,
-    right: &Level,
-    right_leg: u8,
-) -> VenueLevel {
-    let (left, right) = (left.of_leg(left_leg), venue_level(right, right_leg));
-    VenueLevel {
-        price: select_unpredictable(is_right, right.price, left.price),
-        qty: select_unpredictable(is_right, right.qty, left.qty),
-        leg: select_unpredictable(is_right, right.leg, left.leg),
-    }
+fn pick<L: Listed>(is_right: bool, left: &L, left_leg: u8, right: &L, right_leg: u8) -> VenueLevel {
+    let leg = select_unpredictable(is_right, right_leg, left_leg);
+    select_unpredictable(is_right, right, left).of_leg(leg)
 }
 
 /// Merges bids and asks at the same time.
 #[inline]
-pub(crate) fn both<L: Left>(
+pub(crate) fn both<L: Listed>(
     mut bids: Merge<'_, L, true>,
     mut asks: Merge<'_, L, false>,
 ) -> (Merged, Merged) {
@@ -212,8 +196,8 @@ pub(crate) fn both<L: Left>(
         let (Some(al), Some(ar)) = (asks.left.first(), asks.right.first()) else {
             break;
         };
-        let is_bid_right = is_right::<L, true>(bl, br, bid_rank, bids.ranks);
-        let is_ask_right = is_right::<L, false>(al, ar, ask_rank, asks.ranks);
+        let is_bid_right = is_right::<L, true>(bl, &br.level(), bid_rank, bids.ranks);
+        let is_ask_right = is_right::<L, false>(al, &ar.level(), ask_rank, asks.ranks);
         *bid_slot = pick(is_bid_right, bl, bids.left_leg, br, bids.right_leg);
         *ask_slot = pick(is_ask_right, al, asks.left_leg, ar, asks.right_leg);
         bids.left = &bids.left[usize::from(!is_bid_right)..];

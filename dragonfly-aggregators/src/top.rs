@@ -11,7 +11,7 @@
 
 use dragonfly_core::market::{Ladder, Level, MAX_DEPTH, MAX_LEGS, VenueLevel};
 
-use crate::merge::{self, Merge, Merged, is_better, is_right};
+use crate::merge::{self, Merge, Merged, is_better, is_right, venue_level};
 
 /// How many levels are kept beyond those that are shown.
 const RESERVE: usize = 8;
@@ -34,6 +34,15 @@ impl List {
     fn as_slice(&self) -> &[VenueLevel] {
         self.levels.get(..self.len).unwrap_or_default()
     }
+
+    #[inline]
+    fn fill(&mut self, leg: u8, levels: &[Level]) {
+        self.len = 0;
+        for (slot, level) in self.levels.iter_mut().zip(levels) {
+            *slot = venue_level(level, leg);
+            self.len += 1;
+        }
+    }
 }
 
 /// One side of the view, and of every leg.
@@ -52,6 +61,8 @@ pub(crate) struct Top<const IS_BID: bool> {
     has_all: bool,
     /// The best levels without those of the leg whose image is new.
     others: List,
+    /// That leg's new levels.
+    own: List,
 }
 
 /// What is left to do after a new image.
@@ -103,6 +114,7 @@ impl<const IS_BID: bool> Top<IS_BID> {
             best: List::default(),
             has_all: true,
             others: List::default(),
+            own: List::default(),
         }
     }
 
@@ -208,10 +220,11 @@ impl<const IS_BID: bool> Top<IS_BID> {
         {
             return Work::Nothing;
         }
+        self.own.fill(leg, levels);
         Work::Into(Merge {
             left: self.others.as_slice(),
             left_leg: leg,
-            right: levels,
+            right: self.own.as_slice(),
             right_leg: leg,
             ranks: &self.ranks,
             merged: &mut self.best.levels[..self.shown + RESERVE],
@@ -242,10 +255,11 @@ impl<const IS_BID: bool> Top<IS_BID> {
         (self.best.len, self.has_all) = (0, true);
         for (leg, image) in (0..).zip(&self.images) {
             self.others = self.best;
+            self.own.fill(leg, image);
             let merge = Merge::<_, IS_BID> {
                 left: self.others.as_slice(),
                 left_leg: leg,
-                right: image,
+                right: self.own.as_slice(),
                 right_leg: leg,
                 ranks: &self.ranks,
                 merged: &mut self.best.levels[..self.shown + RESERVE],

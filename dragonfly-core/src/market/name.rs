@@ -246,7 +246,12 @@ mod tests {
         // Tables use the lowest bits to choose a place and the highest seven to tell entries apart.
         let low: HashSet<u64> = hashes.iter().map(|h| h % 1_024).collect();
         let high: HashSet<u64> = hashes.iter().map(|h| h >> 57).collect();
-        assert!(low.len() > 1_000 && high.len() == 128, "{} {}", low.len(), high.len());
+        assert!(
+            low.len() > 1_000 && high.len() == 128,
+            "{} {}",
+            low.len(),
+            high.len()
+        );
     }
 
     #[test]
