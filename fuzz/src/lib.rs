@@ -1,10 +1,16 @@
 //! What the fuzz targets do with their input, and what must hold whatever it is.
 
+mod early;
+mod frames;
+
 use dragonfly_core::{
     feed::Decoded,
     market::{BookUpdate, Price, Qty},
 };
 use dragonfly_feeds::venue::{self, Subscription};
+
+pub use early::early;
+pub use frames::frames;
 
 /// Decodes `bytes` as a message of the venue `id`, or of its channel of changes, and shows them to
 /// its subscriber as an answer.

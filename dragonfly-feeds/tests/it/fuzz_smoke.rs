@@ -18,10 +18,10 @@ use proptest::prelude::*;
 use super::{capture::received, fixtures, replay::of_recording};
 
 /// Deterministic choices (`SplitMix64`).
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -30,7 +30,7 @@ impl Dice {
     }
 }
 
-fn mutate(seed: &[u8], other: &[u8], dice: &mut Dice) -> Vec<u8> {
+pub(crate) fn mutate(seed: &[u8], other: &[u8], dice: &mut Dice) -> Vec<u8> {
     let mut bytes = seed.to_vec();
     for _ in 0..=dice.below(4) {
         let at = dice.below(bytes.len());
@@ -116,6 +116,12 @@ fn every_fuzz_target_has_seeds() {
         let small = messages.filter(|m| m.len() < 8_000);
         write(target, small.step_by(5).collect());
     }
+    let early = ["bitstamp", "coinbase-advanced"].map(|id| corpus(venue::find(id).unwrap()));
+    let cut = |message: &String| format!("\u{50}\u{70}{message}");
+    write("early", early.iter().flatten().map(cut).collect());
+    // The length of the pieces, then a text message in two fragments, without its end.
+    let frames = "\u{3}\u{1}\u{2}ab\0\u{1}c";
+    write("frames", vec![frames.to_owned()]);
     let numbers = [
         "0",
         "65140.40",
