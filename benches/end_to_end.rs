@@ -140,10 +140,11 @@ fn measure(rate: u64, seconds: u64, (mode, threads, wait): (&str, Threads, Wait)
     let seen = stamps.clone();
     let receiving = std::thread::spawn(move || receive(reader, &seen, count));
     let begin = processor_time(ClockId::ProcessCPUTime);
+    let earlier = processor_time(ClockId::ThreadCPUTime);
     let own = send(&mut sockets, &stamps, rate, count);
     // The last book is on its way; the client hangs up by itself when it has come.
     let others = receiving.join().unwrap();
-    let cpu = processor_time(ClockId::ProcessCPUTime) - begin - own - others;
+    let cpu = processor_time(ClockId::ProcessCPUTime) - begin - (own - earlier) - others;
     client.shutdown(Shutdown::Both).ok();
     running.stop();
     running.join().unwrap();

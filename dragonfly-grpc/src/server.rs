@@ -8,6 +8,8 @@
 //! wakes connections, which write them in the same turn of the runtime.
 
 mod accept;
+#[doc(hidden)]
+pub mod bench;
 mod body;
 mod builder;
 mod connection;
