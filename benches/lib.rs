@@ -10,4 +10,5 @@
 )]
 
 pub mod books;
+pub mod images;
 pub mod messages;

@@ -15,6 +15,7 @@ mod escape;
 mod fault;
 mod levels;
 mod scalars;
+pub mod simd;
 mod time;
 
 pub use cursor::{Cursor, MAX_NESTING, whole_number};

@@ -3,7 +3,7 @@
 use dragonfly_core::market::{Level, NumberError, Price, Qty};
 use memchr::{memchr2, memrchr};
 
-use super::{Cursor, Fault, Parse};
+use super::{Cursor, Fault, Parse, simd};
 
 /// The most decimals prices and quantities were written with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,9 +113,13 @@ impl Cursor<'_> {
                 self.skip_pairs()?;
                 return Ok(decimals);
             }
-            let (level, written) = self.pair()?;
-            levels.push(level);
-            decimals = decimals.max(written);
+            let before = levels.len();
+            self.at = simd::pairs(self.message, self.at, levels, wanted, &mut decimals);
+            if levels.len() == before {
+                let (level, written) = self.pair()?;
+                levels.push(level);
+                decimals = decimals.max(written);
+            }
             if !self.continues(b']')? {
                 return Ok(decimals);
             }
