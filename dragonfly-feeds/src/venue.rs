@@ -28,6 +28,7 @@
 //! ```
 
 mod grammar;
+mod known;
 mod spec;
 
 pub use spec::{Diffs, Spec, Subscription, table};

@@ -18,6 +18,7 @@ mod avx2;
 use std::cell::Cell;
 
 use dragonfly_core::market::Level;
+use memchr::memchr3;
 
 use super::Decimals;
 
@@ -66,20 +67,89 @@ fn find_out() -> bool {
 }
 
 /// Reads as many levels `["price","qty"]` of plain numbers as stand at `at`, with nothing but a comma
-/// between them, until `levels` holds `wanted`. Returns where the last of them ends, which is `at`
-/// where there was none.
+/// between them, until there are `wanted`. Returns where the last of them ends, which is `at` where
+/// there was none. All of `into` hold as many levels and get the same: writing them twice costs less
+/// than copying what has just been written.
 #[inline]
-pub(super) fn pairs(
+pub(super) fn pairs<const N: usize>(
     message: &[u8],
     at: usize,
-    levels: &mut Vec<Level>,
+    into: [&mut Vec<Level>; N],
     wanted: usize,
     decimals: &mut Decimals,
 ) -> usize {
     #[cfg(target_arch = "x86_64")]
     if is_wide() {
-        return avx2::pairs(message, at, levels, wanted, decimals);
+        return avx2::pairs(message, at, into, wanted, decimals);
     }
-    let _ = (message, levels, wanted, decimals);
+    let _ = (message, into, wanted, decimals);
     at
+}
+
+/// A short text that is compared at once.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    bytes: [u8; 32],
+    len: usize,
+}
+
+impl Piece {
+    /// Of at most 32 bytes, which the compiler checks.
+    pub(crate) const fn new(text: &[u8]) -> Self {
+        let mut bytes = [0; 32];
+        let mut i = 0;
+        while i < text.len() {
+            bytes[i] = text[i];
+            i += 1;
+        }
+        Self {
+            bytes,
+            len: text.len(),
+        }
+    }
+}
+
+/// How a venue writes a level as an object: `head [string behind] price between qty tail`.
+#[derive(Debug)]
+pub(crate) struct LevelShape<const N: usize> {
+    /// What it begins with, for each side that is told by it.
+    pub(crate) heads: [Piece; N],
+    /// What follows a string of no interest that stands first, if one does; its last quote included.
+    pub(crate) behind: Option<Piece>,
+    /// What stands between price and quantity, beginning with what ends the price.
+    pub(crate) between: Piece,
+    /// What follows the quantity, at most four bytes, beginning with what ends it.
+    pub(crate) tail: Piece,
+}
+
+/// Reads as many levels of the given shape as stand at `at`, with nothing but a comma between them,
+/// each into the place of its head. Returns where the last of them ends, which is `at` where there was
+/// none.
+#[inline]
+pub(super) fn objects<const N: usize>(
+    message: &[u8],
+    at: usize,
+    shape: &LevelShape<N>,
+    into: [&mut Vec<Level>; N],
+    decimals: &mut Decimals,
+) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if is_wide() {
+        return avx2::objects(message, at, shape, into, decimals);
+    }
+    let _ = (message, shape, into, decimals);
+    at
+}
+
+/// Where the first colon or closing brace is; `None` where there is none, or a backslash before it.
+#[inline]
+pub(super) fn colon_or_brace(text: &[u8]) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    if is_wide()
+        && let Some(found) = avx2::colon_or_brace(text)
+    {
+        return (text.get(found) != Some(&b'\\')).then_some(found);
+    }
+    let found = memchr3(b':', b'}', b'\\', text)?;
+    (text.get(found) != Some(&b'\\')).then_some(found)
 }

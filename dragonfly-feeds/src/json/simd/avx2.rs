@@ -7,18 +7,23 @@
 //! digits become pairs, fours, eights and the number (after W. Muła and D. Lemire, "Parsing series
 //! of integers with SIMD", 2023).
 
+mod objects;
+
 use std::arch::x86_64::*;
 
 use dragonfly_core::market::{Level, Price, Qty};
 
-use super::Decimals;
+use super::{Decimals, LevelShape};
 
-/// How many bytes a number and its point may have; so many are loaded of each.
+/// How many bytes a number and its point may have; so many are loaded of each, up to its end.
 const WIDEST: usize = 16;
 
-/// How many bytes from the beginning of a level on are looked at: its window of 64, and the two that
-/// follow a bracket at the window's end.
+/// How many bytes from the beginning of a level on are looked at: the 64 in which its quotes and its
+/// bracket must be, and the two that may follow that bracket.
 const AHEAD: usize = 66;
+
+/// A level with what is looked at before and behind its beginning.
+type Window = [u8; WIDEST + AHEAD];
 
 /// Whether this processor has what the functions here need.
 pub(super) fn is_available() -> bool {
@@ -30,22 +35,35 @@ pub(super) fn is_available() -> bool {
 
 /// As [`super::pairs`]; only where [`is_available`].
 #[inline]
-pub(super) fn pairs(
+pub(super) fn pairs<const N: usize>(
     message: &[u8],
     at: usize,
-    levels: &mut Vec<Level>,
+    into: [&mut Vec<Level>; N],
     wanted: usize,
     decimals: &mut Decimals,
 ) -> usize {
     // SAFETY: the caller has asked whether the processor has the features.
-    unsafe { all_pairs(message, at, levels, wanted, decimals) }
+    unsafe { all_pairs(message, at, into, wanted, decimals) }
+}
+
+/// As [`super::objects`]; only where [`is_available`].
+#[inline]
+pub(super) fn objects<const N: usize>(
+    message: &[u8],
+    at: usize,
+    shape: &LevelShape<N>,
+    into: [&mut Vec<Level>; N],
+    decimals: &mut Decimals,
+) -> usize {
+    // SAFETY: the caller has asked whether the processor has the features.
+    unsafe { objects::all_objects(message, at, shape, into, decimals) }
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
-fn all_pairs(
+fn all_pairs<const N: usize>(
     message: &[u8],
     at: usize,
-    levels: &mut Vec<Level>,
+    mut into: [&mut Vec<Level>; N],
     wanted: usize,
     decimals: &mut Decimals,
 ) -> usize {
@@ -56,90 +74,116 @@ fn all_pairs(
     let mut run = Run {
         begin: at,
         end: at,
-        written: [1; 2],
+        written: 0,
     };
-    while levels.len() < wanted && run.begin + AHEAD <= message.len() {
-        let before = levels.len();
-        run.pairs(message, levels, wanted);
-        if levels.len() == before {
+    let mut padded = [0; WIDEST + 2 * AHEAD];
+    let (mut text, mut moved) = (message, 0);
+    loop {
+        let before = into[0].len();
+        run = run.pairs(text, &mut into, wanted);
+        let is_stuck = into[0].len() == before;
+        if into[0].len() >= wanted || run.begin >= text.len() {
+            break;
+        }
+        if run.begin + AHEAD <= text.len() {
+            if is_stuck {
+                break;
+            }
+        } else if moved == 0 {
+            // Near the end of the message there is less than a window left.
+            moved = run.begin - WIDEST;
+            let tail = &message[moved..];
+            padded[..tail.len()].copy_from_slice(tail);
+            text = &padded;
+            (run.begin, run.end) = (WIDEST, run.end - moved);
+        } else {
             break;
         }
     }
-    // Near the end of the message there is less than a window left.
-    let tail = message.get(run.begin - WIDEST..).unwrap_or_default();
-    if run.begin < message.len() && tail.len() < WIDEST + AHEAD && levels.len() < wanted {
-        let mut padded = [0; WIDEST + 2 * AHEAD];
-        padded[..tail.len()].copy_from_slice(tail);
-        let moved = run.begin - WIDEST;
-        (run.begin, run.end) = (WIDEST, run.end - moved);
-        run.pairs(&padded, levels, wanted);
-        run.end += moved;
-    }
-    let most = |written: u64| u8::try_from(written.ilog2()).unwrap_or(0);
-    decimals.price = decimals.price.max(most(run.written[0]));
-    decimals.qty = decimals.qty.max(most(run.written[1]));
-    run.end
+    note(run.written, decimals);
+    run.end + moved
+}
+
+/// Adds to `decimals` those whose bits are in `written`: of prices below, of quantities above.
+#[inline]
+fn note(written: u64, decimals: &mut Decimals) {
+    let most = |written: u64| u8::try_from((written | 1).ilog2()).unwrap_or(0);
+    decimals.price = decimals.price.max(most(written & 0xffff_ffff));
+    decimals.qty = decimals.qty.max(most(written >> 32));
 }
 
 /// A run of levels: where the next one begins, where the last one ends, and a bit for each number of
-/// decimals that prices and quantities were written with.
+/// decimals that prices (below) and quantities (above) were written with.
+#[derive(Clone, Copy)]
 struct Run {
     begin: usize,
     end: usize,
-    written: [u64; 2],
+    written: u64,
 }
 
 impl Run {
-    /// Reads levels until one looks otherwise, `levels` holds `wanted` or a good many more than it
-    /// did, or less than [`AHEAD`] is left of `text`. At least [`WIDEST`] bytes stand before the run.
+    /// Reads levels until one looks otherwise, there are `wanted` or a good many more than before, or
+    /// less than [`AHEAD`] is left of `text`. All of `into` hold as many levels and get the same.
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
     #[inline]
-    fn pairs(&mut self, text: &[u8], levels: &mut Vec<Level>, wanted: usize) {
-        let room = wanted.saturating_sub(levels.len()).min(64);
-        levels.reserve(room);
-        let (mut begin, mut end) = (self.begin, self.end);
-        if begin < WIDEST || text.get(begin) != Some(&b'[') {
-            return;
+    fn pairs<const N: usize>(
+        self,
+        text: &[u8],
+        into: &mut [&mut Vec<Level>; N],
+        wanted: usize,
+    ) -> Self {
+        let held = into[0].len();
+        let room = wanted.saturating_sub(held).min(64);
+        if text.get(self.begin) != Some(&b'[') {
+            return self;
         }
-        let spare = &mut levels.spare_capacity_mut()[..room];
-        let (mut count, mut written) = (0, self.written);
-        for place in spare {
-            if begin + AHEAD > text.len() {
-                break;
-            }
-            // SAFETY: at least `WIDEST` bytes of the text are before `begin`, and `AHEAD` behind.
-            let Some((level, decimals, len)) = (unsafe { pair(text.as_ptr().add(begin)) }) else {
+        into.iter_mut().for_each(|levels| levels.reserve(room));
+        let mut places = into
+            .each_mut()
+            .map(|levels| &mut levels.spare_capacity_mut()[..room]);
+        let Self {
+            mut begin,
+            mut end,
+            mut written,
+        } = self;
+        let mut count = 0;
+        while count < room && begin + AHEAD <= text.len() {
+            let Some(window) = text[begin - WIDEST..].first_chunk() else {
                 break;
             };
-            place.write(level);
+            let Some((level, decimals, close)) = pair(window) else {
+                break;
+            };
+            for place in &mut places {
+                place[count].write(level);
+            }
             count += 1;
-            written = [written[0] | decimals[0], written[1] | decimals[1]];
-            end = begin + len;
+            written |= decimals;
+            end = begin + close + 1;
             begin = end + 1;
-            // SAFETY: a level is no longer than its window of 64 bytes, and `AHEAD` is two more.
-            if unsafe { text.as_ptr().add(end).cast::<[u8; 2]>().read() } != *b",[" {
+            if window[WIDEST + close + 1..][..2] != *b",[" {
                 break;
             }
         }
-        (self.begin, self.end, self.written) = (begin, end, written);
-        let count = levels.len() + count;
-        // SAFETY: so many levels have been written.
-        unsafe { levels.set_len(count) };
+        for levels in into {
+            // SAFETY: `count` levels have been written behind the `held` ones, in what was spare.
+            unsafe { levels.set_len(held + count) };
+        }
+        Self {
+            begin,
+            end,
+            written,
+        }
     }
 }
 
-/// The level `["price","qty"]` at `text`, the decimals written and how long it is; `None` where
-/// something else stands there.
-///
-/// # Safety
-/// [`WIDEST`] bytes before `text` and [`AHEAD`] from there on can be read.
+/// The level `["price","qty"]` in a window, the decimals written and where its bracket closes, counted
+/// from its beginning and below 64; `None` where something else stands there.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 #[inline]
-unsafe fn pair(text: *const u8) -> Option<(Level, [u64; 2], usize)> {
-    // SAFETY: the window is within what can be read.
-    let (low, high) = unsafe { (load32(text), load32(text.add(32))) };
-    let quotes = bits(low, high, b'"');
-    let brackets = bits(low, high, b']');
+fn pair(window: &Window) -> Option<(Level, u64, usize)> {
+    let quotes = bits64(&window[WIDEST..], b'"');
+    let brackets = bits64(&window[WIDEST..], b']');
     // `["1.5","2"]`: the quotes are at 1, `last`, `last + 2` and `close - 1`.
     let last = (quotes & quotes.wrapping_sub(1)).trailing_zeros();
     let close = brackets.trailing_zeros();
@@ -148,34 +192,45 @@ unsafe fn pair(text: *const u8) -> Option<(Level, [u64; 2], usize)> {
     if quotes & upto != expected {
         return None;
     }
-    // A comma is between the numbers, and neither is longer than what is loaded of it.
-    let (last, close) = (last as usize, close as usize);
+    // Both are below 64, for they are in what was expected; saying so spares checks of the bounds.
+    let (last, close) = (last as usize & 63, close as usize & 63);
+    let before_close = close.wrapping_sub(1) & 63;
     let (price, qty) = (last.wrapping_sub(2), close.wrapping_sub(last + 4));
-    if price > WIDEST || qty > WIDEST {
-        return None;
-    }
-    // SAFETY: both numbers end within the window, for their quotes were found there.
-    let (comma, numbers) = unsafe {
-        let comma = *text.add(last + 1);
-        let numbers = numbers(text.add(last), price, text.add(close - 1), qty);
-        (comma, numbers)
-    };
-    let ([price, qty], written) = numbers?;
-    if comma != b',' || price == 0 {
+    let (units, written) = numbers(
+        (chunk(window, last), price),
+        (chunk(window, before_close), qty),
+    )?;
+    let [price, qty] = units;
+    if window[WIDEST + last + 1] != b',' || price == 0 {
         return None;
     }
     let level = Level::new(Price::from_units(price), Qty::from_units(qty));
-    Some((level, written, close + 1))
+    Some((level, written, close))
 }
 
-/// A bit for each byte of the two that is `byte`.
+/// The 16 bytes that end where the byte `at` from the beginning of a window's level is.
+#[inline]
+fn chunk<const N: usize>(window: &[u8; N], at: usize) -> &[u8; WIDEST] {
+    window[at..].first_chunk().unwrap_or(&[0; WIDEST])
+}
+
+/// A bit for each of the first 64 bytes that is `byte`.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 #[inline]
-fn bits(low: __m256i, high: __m256i, byte: u8) -> u64 {
+fn bits64(bytes: &[u8], byte: u8) -> u64 {
+    let Some(bytes) = bytes.first_chunk::<64>() else {
+        return 0;
+    };
+    let (low, high) = bytes.split_at(32);
+    bits32(low, byte) | bits32(high, byte) << 32
+}
+
+/// A bit for each of the first 32 bytes that is `byte`.
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+#[inline]
+fn bits32(bytes: &[u8], byte: u8) -> u64 {
     let byte = _mm256_set1_epi8(byte.cast_signed());
-    let low = _mm256_movemask_epi8(_mm256_cmpeq_epi8(low, byte));
-    let high = _mm256_movemask_epi8(_mm256_cmpeq_epi8(high, byte));
-    u64::from(low.cast_unsigned()) | u64::from(high.cast_unsigned()) << 32
+    mask(_mm256_cmpeq_epi8(load32(bytes), byte))
 }
 
 /// What is done with a number of one length that has its point in one place.
@@ -237,35 +292,25 @@ const fn form(len: usize, behind: usize) -> Form {
 }
 
 /// The two numbers in units of 1e-18 and the bits of how many decimals they were written with, given
-/// where they end and by their length, at most [`WIDEST`]; `None` where one of them is not `digits` or
-/// `digits.digits`.
-///
-/// # Safety
-/// [`WIDEST`] bytes before either end can be read.
+/// the 16 bytes that end with them and their lengths; `None` where one of them is not `digits` or
+/// `digits.digits` of at most [`WIDEST`] bytes. The byte before a number must be no digit.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 #[inline]
-unsafe fn numbers(
-    end1: *const u8,
-    len1: usize,
-    end2: *const u8,
-    len2: usize,
-) -> Option<([i128; 2], [u64; 2])> {
-    // SAFETY: the bytes before the ends can be read.
-    let texts = unsafe { halves(load16(end1.sub(WIDEST)), load16(end2.sub(WIDEST))) };
+fn numbers(
+    (text1, len1): (&[u8; WIDEST], usize),
+    (text2, len2): (&[u8; WIDEST], usize),
+) -> Option<([i128; 2], u64)> {
+    let (Some(forms1), Some(forms2)) = (FORMS.get(len1), FORMS.get(len2)) else {
+        return None;
+    };
+    let texts = halves(load16(text1), load16(text2));
     let points = _mm256_cmpeq_epi8(texts, _mm256_set1_epi8(b'.'.cast_signed()));
     let points = _mm256_movemask_epi8(points).cast_unsigned();
     // The bit below those of a number stands for no point.
     let behind1 = (points << 16 | 0x8000).leading_zeros() as usize;
     let behind2 = (points | 0x8000).leading_zeros() as usize;
-    let form1 = &FORMS[len1][behind1];
-    let form2 = &FORMS[len2][behind2];
-    // SAFETY: a shuffle is 16 bytes.
-    let shuffle = unsafe {
-        halves(
-            load16(form1.shuffle.as_ptr()),
-            load16(form2.shuffle.as_ptr()),
-        )
-    };
+    let (form1, form2) = (&forms1[behind1 & 31], &forms2[behind2 & 31]);
+    let shuffle = halves(load16(&form1.shuffle), load16(&form2.shuffle));
     let values = _mm256_xor_si256(texts, _mm256_set1_epi8(b'0'.cast_signed()));
     let values = _mm256_shuffle_epi8(values, shuffle);
     let others = _mm256_subs_epu8(values, _mm256_set1_epi8(9));
@@ -284,7 +329,7 @@ unsafe fn numbers(
     let units1 = u128::from(first) * u128::from(form1.scale);
     let units2 = u128::from(second) * u128::from(form2.scale);
     let units = [units1.cast_signed(), units2.cast_signed()];
-    Some((units, [form1.written, form2.written]))
+    Some((units, form1.written | form2.written << 32))
 }
 
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
@@ -293,20 +338,87 @@ fn halves(low: __m128i, high: __m128i) -> __m256i {
     _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(low), high)
 }
 
-/// # Safety
-/// 16 bytes from `at` on can be read.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 #[inline]
-unsafe fn load16(at: *const u8) -> __m128i {
-    // SAFETY: the bytes can be read, and the load needs no alignment.
-    unsafe { _mm_loadu_si128(at.cast()) }
+fn load16(bytes: &[u8; 16]) -> __m128i {
+    // SAFETY: the 16 bytes can be read, and the load needs no alignment.
+    unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
 }
 
-/// # Safety
-/// 32 bytes from `at` on can be read.
+/// The first 32 of `bytes`.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 #[inline]
-unsafe fn load32(at: *const u8) -> __m256i {
-    // SAFETY: the bytes can be read, and the load needs no alignment.
-    unsafe { _mm256_loadu_si256(at.cast()) }
+fn load32(bytes: &[u8]) -> __m256i {
+    let bytes: &[u8] = &bytes[..32];
+    // SAFETY: the 32 bytes can be read, and the load needs no alignment.
+    unsafe { _mm256_loadu_si256(bytes.as_ptr().cast()) }
+}
+
+/// Where the first colon, closing brace or backslash is; `None` also for a text below 32 bytes.
+#[inline]
+pub(super) fn colon_or_brace(text: &[u8]) -> Option<usize> {
+    // SAFETY: the caller has asked whether the processor has the features.
+    unsafe { first_special(text) }
+}
+
+/// By the lower half of a byte: the one byte with that half that is looked for, or one that has another
+/// half.
+const SPECIAL: [u8; 16] = {
+    let mut table = [0xff; 16];
+    table[0xf] = 0;
+    table[(b':' & 0xf) as usize] = b':';
+    table[(b'}' & 0xf) as usize] = b'}';
+    table[(b'\\' & 0xf) as usize] = b'\\';
+    table
+};
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+fn first_special(text: &[u8]) -> Option<usize> {
+    let table = halves(load16(&SPECIAL), load16(&SPECIAL));
+    let (blocks, rest) = text.as_chunks::<128>();
+    for (i, block) in blocks.iter().enumerate() {
+        let a = special(table, &block[..32]);
+        let b = special(table, &block[32..]);
+        let c = special(table, &block[64..]);
+        let d = special(table, &block[96..]);
+        let any = _mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(c, d));
+        if _mm256_testz_si256(any, any) == 0 {
+            let low = mask(a) | mask(b) << 32;
+            let high = mask(c) | mask(d) << 32;
+            let first = if low == 0 {
+                64 + high.trailing_zeros()
+            } else {
+                low.trailing_zeros()
+            };
+            return Some(128 * i + first as usize);
+        }
+    }
+    let mut at = text.len() - rest.len();
+    while let Some(block) = text[at..].first_chunk::<32>() {
+        let found = mask(special(table, block));
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize);
+        }
+        at += 32;
+    }
+    // What precedes `at` has nothing special.
+    let block = text.last_chunk::<32>()?;
+    let found = mask(special(table, block));
+    if found == 0 {
+        return None;
+    }
+    Some(text.len() - 32 + found.trailing_zeros() as usize)
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+#[inline]
+fn special(table: __m256i, bytes: &[u8]) -> __m256i {
+    let bytes = load32(bytes);
+    _mm256_cmpeq_epi8(_mm256_shuffle_epi8(table, bytes), bytes)
+}
+
+#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
+#[inline]
+fn mask(bytes: __m256i) -> u64 {
+    u64::from(_mm256_movemask_epi8(bytes).cast_unsigned())
 }
