@@ -28,7 +28,6 @@
 //! ```
 
 mod grammar;
-mod known;
 mod spec;
 
 pub use spec::{Diffs, Spec, Subscription, table};

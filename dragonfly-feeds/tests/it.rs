@@ -12,4 +12,5 @@ mod it {
     pub(crate) mod json_text;
     pub(crate) mod replay;
     pub(crate) mod sequence;
+    pub(crate) mod wide;
 }

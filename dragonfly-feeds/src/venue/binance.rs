@@ -12,8 +12,7 @@ use dragonfly_core::{
 
 use super::{
     Diffs, Spec, Subscription,
-    grammar::{Apply, Grammar, Json, is_other, lacks, symbol, unified, words},
-    known::Known,
+    grammar::{Apply, Grammar, Json, Known, is_other, lacks, symbol, unified, words},
 };
 use crate::json::{Cursor, Parse, quoted, scalars, whole_number};
 

@@ -11,8 +11,7 @@ use dragonfly_core::{
 
 use super::{
     Spec,
-    grammar::{Apply, Grammar, Json, Later, is_other, lacks, millis, symbol, unified, words},
-    known::Known,
+    grammar::{Apply, Grammar, Json, Known, Later, is_other, lacks, millis, symbol, unified, words},
 };
 use crate::json::{Cursor, Parse, quoted, scalars, whole_number};
 

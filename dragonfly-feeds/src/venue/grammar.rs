@@ -1,5 +1,9 @@
 //! What the venues' decoders have in common: from bytes to a grammar and back to an error.
 
+mod known;
+
+pub(super) use known::Known;
+
 use dragonfly_core::{
     clock::UtcNanos,
     feed::{Decoded, Decoder, FeedError},

@@ -18,10 +18,10 @@ use proptest::prelude::*;
 use super::{capture::received, fixtures, replay::of_recording};
 
 /// Deterministic choices (`SplitMix64`).
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -30,7 +30,7 @@ impl Dice {
     }
 }
 
-fn mutate(seed: &[u8], other: &[u8], dice: &mut Dice) -> Vec<u8> {
+pub(crate) fn mutate(seed: &[u8], other: &[u8], dice: &mut Dice) -> Vec<u8> {
     let mut bytes = seed.to_vec();
     for _ in 0..=dice.below(4) {
         let at = dice.below(bytes.len());
@@ -79,7 +79,7 @@ fn decode(spec: &Spec, bytes: &[u8]) {
 }
 
 /// The messages mutations start from.
-fn corpus(spec: &Spec) -> Vec<String> {
+pub(crate) fn corpus(spec: &Spec) -> Vec<String> {
     let fixture = fixtures::of(&spec.id.replace('-', "_"));
     let recorded = fixture.recordings.iter().flat_map(|r| &r.lines);
     let recorded = recorded.map(|l| &l.msg).filter(|m| m.len() < 8_000);
@@ -125,6 +125,16 @@ fn every_fuzz_target_has_seeds() {
         "99999999999999999999",
     ];
     write("decimal", numbers.map(str::to_owned).into());
+    // The first byte says which venue's.
+    let which = (0_u8..).zip(venue::all());
+    let both = which.flat_map(|(i, spec)| {
+        let first = char::from(i).to_string();
+        corpus(spec)
+            .into_iter()
+            .step_by(7)
+            .map(move |m| first.clone() + &m)
+    });
+    write("simd", both.collect());
     let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/targets");
     for target in std::fs::read_dir(targets).unwrap() {
         let target = target.unwrap().path();

@@ -160,10 +160,12 @@ impl Run {
             count += 1;
             written |= decimals;
             end = begin + close + 1;
-            begin = end + 1;
             if window[WIDEST + close + 1..][..2] != *b",[" {
+                // Nothing that could be the next level.
+                begin = text.len();
                 break;
             }
+            begin = end + 1;
         }
         for levels in into {
             // SAFETY: `count` levels have been written behind the `held` ones, in what was spare.

@@ -14,22 +14,22 @@ const PLACES: usize = 256;
 
 /// One stream.
 #[derive(Debug, Default)]
-pub(super) struct Stream {
+pub(crate) struct Stream {
     /// The text by which it is told.
-    pub(super) text: Vec<u8>,
+    pub(crate) text: Vec<u8>,
     /// The symbol the text names.
-    pub(super) symbol: Symbol,
+    pub(crate) symbol: Symbol,
     /// How many levels the text says the book has.
-    pub(super) window: Option<usize>,
+    pub(crate) window: Option<usize>,
     /// The best bids of its last image, as text and as levels.
-    pub(super) bids: Memo,
+    pub(crate) bids: Memo,
     /// The best asks.
-    pub(super) asks: Memo,
+    pub(crate) asks: Memo,
 }
 
 /// The streams.
 #[derive(Debug)]
-pub(super) struct Known {
+pub(crate) struct Known {
     places: Box<[Option<Box<Stream>>]>,
 }
 
@@ -45,14 +45,14 @@ impl Default for Known {
 impl Known {
     /// The stream that may have these bytes within its text.
     #[inline]
-    pub(super) fn find(&mut self, key: &[u8; 16]) -> Option<&mut Stream> {
+    pub(crate) fn find(&mut self, key: &[u8; 16]) -> Option<&mut Stream> {
         self.places.get_mut(place(key))?.as_deref_mut()
     }
 
     /// Remembers a stream, in the place of another where need be; `None` for a text that may stand for
     /// something else.
     #[cold]
-    pub(super) fn learn(
+    pub(crate) fn learn(
         &mut self,
         key: &[u8; 16],
         text: &[u8],
