@@ -9,6 +9,10 @@
     reason = "a benchmark that cannot set itself up stops"
 )]
 
+/// How often a shape is done where its instructions are counted.
+pub const ROUNDS: u64 = 64;
+
 pub mod books;
 pub mod images;
+pub mod loopback;
 pub mod messages;

@@ -22,6 +22,38 @@ pub fn binance_depth20() -> Vec<u8> {
     text.into_bytes()
 }
 
+/// A Binance `depth20` of which every message is alike but for its number and, if it is to be news,
+/// the quantity of the best bid.
+#[derive(Clone, Debug)]
+pub struct Depth20 {
+    head: Vec<u8>,
+    middle: Vec<u8>,
+    tail: Vec<u8>,
+}
+
+impl Depth20 {
+    /// The stream of a native symbol such as `ethbtc`.
+    pub fn of(native: &str) -> Self {
+        let text = String::from_utf8(binance_depth20()).unwrap();
+        let text = text.replace("ethbtc", native);
+        let (head, rest) = text.split_once("7251698023").unwrap();
+        let (middle, tail) = rest.split_once("12.10000000").unwrap();
+        let [head, middle, tail] = [head, middle, tail].map(|part| part.as_bytes().to_vec());
+        Self { head, middle, tail }
+    }
+
+    /// Appends message number `n`.
+    pub fn write(&self, n: usize, is_news: bool, into: &mut Vec<u8>) {
+        use std::io::Write as _;
+        into.extend(&self.head);
+        write!(into, "{}", 7_251_698_023 + n).unwrap();
+        into.extend(&self.middle);
+        let qty = if is_news { n % 90 + 10 } else { 12 };
+        write!(into, "{qty}.10000000").unwrap();
+        into.extend(&self.tail);
+    }
+}
+
 /// Bitstamp `order_book`: 100 levels a side, the keys that name the channel behind them; 5 KB.
 pub fn bitstamp_100() -> Vec<u8> {
     let mut text = String::from(

@@ -1,22 +1,23 @@
 //! The consolidated book: the best levels over all venues, each with its venue.
 
-use std::cmp::Ordering;
-
 use dragonfly_core::{
-    market::{BookEvent, ConsolidatedBook, Ladder, Level, MAX_DEPTH, Symbol, VenueLevel},
+    market::{BookEvent, BookState, ConsolidatedBook, MAX_DEPTH, Symbol},
     stage::Aggregator,
 };
 
-use crate::legs::LegBooks;
+use crate::{legs::LegBooks, merge, top::Top};
 
 /// Folds the books of many venues into one [`ConsolidatedBook`].
 ///
 /// Levels are ordered by price; of equal prices the larger quantity comes first, of equal
-/// quantities the venue whose name comes first. Each event gives one view.
+/// quantities the venue whose name comes first. Each event gives one view. An event's levels are
+/// taken as far as they are in order: bids descending, asks ascending, each price once.
 #[derive(Debug)]
 pub struct Bbo {
     depth: usize,
     books: LegBooks,
+    bids: Top<true>,
+    asks: Top<false>,
 }
 
 impl Bbo {
@@ -26,6 +27,8 @@ impl Bbo {
         Self {
             depth,
             books: LegBooks::default(),
+            bids: Top::new(depth),
+            asks: Top::new(depth),
         }
     }
 
@@ -36,23 +39,6 @@ impl Bbo {
         self.books.name = Some(symbol);
         self
     }
-
-    fn side(
-        &self,
-        side: impl Fn(&dragonfly_core::market::Depth) -> &[Level],
-        better: impl Fn(&Level, &Level) -> bool,
-    ) -> Ladder<VenueLevel> {
-        let mut ladder = Ladder::default();
-        self.books.merge(side, better, |leg, level| {
-            ladder.push(VenueLevel {
-                price: level.price,
-                qty: level.qty,
-                leg,
-            });
-            ladder.len() < self.depth
-        });
-        ladder
-    }
 }
 
 impl Aggregator for Bbo {
@@ -60,7 +46,36 @@ impl Aggregator for Bbo {
     type Output = ConsolidatedBook;
 
     fn apply(&mut self, event: &BookEvent) {
-        self.books.apply(event);
+        let Some(noted) = self.books.note(event) else {
+            return;
+        };
+        let Self { bids, asks, .. } = self;
+        if noted.is_new {
+            bids.rank(&self.books.ranks);
+            asks.rank(&self.books.ranks);
+        }
+        let (new_bids, new_asks) = match event.state {
+            BookState::Live => (event.depth.bids.as_slice(), event.depth.asks.as_slice()),
+            _ => ([].as_slice(), [].as_slice()),
+        };
+        let bid_merge = bids.take(noted.leg, noted.rank, new_bids);
+        let ask_merge = asks.take(noted.leg, noted.rank, new_asks);
+        match (bid_merge, ask_merge) {
+            (Some(mut bid_merge), Some(mut ask_merge)) => {
+                merge::both(&mut bid_merge, &mut ask_merge);
+                let (bid_result, ask_result) = (bid_merge.finish(), ask_merge.finish());
+                bids.settle(bid_result);
+                asks.settle(ask_result);
+            }
+            (bid_merge, ask_merge) => {
+                if let Some(result) = bid_merge.map(merge::Merge::finish) {
+                    bids.settle(result);
+                }
+                if let Some(result) = ask_merge.map(merge::Merge::finish) {
+                    asks.settle(result);
+                }
+            }
+        }
     }
 
     fn publish(&mut self) -> Option<ConsolidatedBook> {
@@ -68,8 +83,8 @@ impl Aggregator for Bbo {
         Some(ConsolidatedBook {
             symbol: self.books.symbol(),
             seq,
-            bids: self.side(|depth| &depth.bids, higher_bid),
-            asks: self.side(|depth| &depth.asks, lower_ask),
+            bids: self.bids.ladder(),
+            asks: self.asks.ladder(),
             legs: self.books.legs.clone(),
             ts_recv: self.books.ts_recv,
         })
@@ -77,21 +92,5 @@ impl Aggregator for Bbo {
 
     fn name(&self) -> String {
         format!("bbo top {}", self.depth)
-    }
-}
-
-#[inline]
-fn higher_bid(a: &Level, b: &Level) -> bool {
-    match a.price.cmp(&b.price) {
-        Ordering::Equal => a.qty > b.qty,
-        order => order == Ordering::Greater,
-    }
-}
-
-#[inline]
-fn lower_ask(a: &Level, b: &Level) -> bool {
-    match a.price.cmp(&b.price) {
-        Ordering::Equal => a.qty > b.qty,
-        order => order == Ordering::Less,
     }
 }

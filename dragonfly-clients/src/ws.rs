@@ -30,20 +30,28 @@
 //! and, once the buffer has grown to the venue's messages, nothing is allocated. A fragmented
 //! message is put together in a second buffer, which is kept. Both are bounded by
 //! [`ClientBuilder::max_message`]; what the peer announces beyond it is refused before any memory
-//! is set aside. The read buffer may be a few times as large as the largest message that came.
+//! is set aside. The read buffer has 64 KiB, or as much as the largest message needs; it is given
+//! back when no such message has come for a while. Over TLS, 32 KiB more are read ahead.
 //!
 //! [`ClientError::Closed`]: dragonfly_core::client::ClientError::Closed
 
+mod close;
 mod connect;
+mod deframer;
 mod endpoint;
 mod fragments;
-mod frames;
+mod header;
+mod reader;
 mod retry_after;
 mod settings;
 mod stream;
 mod tls;
 mod upgrade;
+mod utf8;
+mod writer;
 
 pub use connect::Client;
-pub use frames::{Reader, Writer};
+pub use deframer::Deframer;
+pub use reader::Reader;
 pub use settings::ClientBuilder;
+pub use writer::Writer;

@@ -68,6 +68,10 @@ pub enum Received<'a> {
     Ping(&'a [u8]),
     /// The answer to a ping.
     Pong,
+    /// A message that is not whole yet, from its first byte on; only
+    /// [`Reader::read_early`] shows it. What follows is more of the same message, with pings and
+    /// pongs in between, or its end by [`Message`](Self::Message), or an error.
+    Part(&'a [u8]),
 }
 
 /// Makes connections to one endpoint.
@@ -96,6 +100,20 @@ pub trait Reader {
     /// # Errors
     /// See [`ClientError`]; the connection is of no further use.
     fn read(&mut self) -> impl Future<Output = Result<Received<'_>, ClientError>>;
+
+    /// Reads one message, and shows what there is of one of `large` bytes or more while the rest
+    /// of it is on its way, see [`Received::Part`]. Otherwise as [`read`](Self::read), which it is
+    /// for readers that cannot do better.
+    ///
+    /// # Errors
+    /// See [`ClientError`]; the connection is of no further use.
+    fn read_early(
+        &mut self,
+        large: usize,
+    ) -> impl Future<Output = Result<Received<'_>, ClientError>> {
+        let _ = large;
+        self.read()
+    }
 }
 
 /// The writing half of a connection.

@@ -4,6 +4,7 @@ use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
     path::PathBuf,
+    time::Duration,
 };
 
 use dragonfly_clients::{Drive, ws};
@@ -142,6 +143,7 @@ pub struct Builder {
     channel_depth: Option<usize>,
     endpoint: Option<String>,
     trust: Trust,
+    busy_poll: Option<Duration>,
 }
 
 /// Which certificates are trusted besides the public ones.
@@ -167,6 +169,7 @@ impl Builder {
             channel_depth: None,
             endpoint: None,
             trust: Trust::Public,
+            busy_poll: None,
         })
     }
 
@@ -210,6 +213,13 @@ impl Builder {
         self
     }
 
+    /// Lets its reads ask the network card itself for this long, see
+    /// [`ws::ClientBuilder::busy_poll`].
+    pub const fn busy_poll(mut self, time: Duration) -> Self {
+        self.busy_poll = Some(time);
+        self
+    }
+
     /// Makes the feed; it connects when its flow runs.
     ///
     /// # Errors
@@ -227,6 +237,9 @@ impl Builder {
             Trust::File(path) => client.tls_ca_file(path),
             Trust::Text(pem) => client.tls_ca_pem(pem),
         };
+        if let Some(time) = self.busy_poll {
+            client = client.busy_poll(time);
+        }
         let client = client
             .build()
             .map_err(|error| OpenError::Client { venue, error })?;

@@ -122,7 +122,12 @@ pub struct RecordedReader<R> {
 
 impl<R: Reader> Reader for RecordedReader<R> {
     async fn read(&mut self) -> Result<Received<'_>, ClientError> {
-        let received = self.reader.read().await?;
+        self.read_early(usize::MAX).await
+    }
+
+    async fn read_early(&mut self, large: usize) -> Result<Received<'_>, ClientError> {
+        let received = self.reader.read_early(large).await?;
+        // A part is written down with its whole.
         if let Received::Message(bytes) = &received {
             self.recording.record(Direction::In, &self.url, bytes);
         }

@@ -11,10 +11,11 @@ use tokio_rustls::TlsConnector;
 
 use super::{
     endpoint::Endpoint,
-    frames::{self, Reader, Writer},
-    settings::{ClientBuilder, Settings},
-    stream::Transport,
+    reader::Reader,
+    settings::{ClientBuilder, Settings, set_busy_poll},
+    stream::{Ahead, Transport},
     upgrade,
+    writer::Writer,
 };
 
 const DNS: &str = "DNS lookup";
@@ -96,6 +97,9 @@ impl Client {
         if let Some(idle) = self.settings.keepalive {
             socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(idle))?;
         }
+        if let Some(time) = self.settings.busy_poll {
+            set_busy_poll(&socket, time)?;
+        }
         #[cfg(target_os = "linux")]
         if let Some(limit) = self.settings.user_timeout {
             socket.set_tcp_user_timeout(Some(limit))?;
@@ -107,7 +111,8 @@ impl Client {
         let Some((config, name)) = &self.tls else {
             return Ok(Transport::Plain(stream));
         };
-        let handshake = TlsConnector::from(config.clone()).connect(name.clone(), stream);
+        let handshake =
+            TlsConnector::from(config.clone()).connect(name.clone(), Ahead::new(stream));
         let stream = within(TLS, self.settings.tls, async {
             handshake
                 .await
@@ -131,7 +136,11 @@ impl client::Client for Client {
         let transport = self.secure(stream).await?;
         let upgrading = upgrade::upgrade(&self.endpoint, &self.user_agent, transport);
         let (transport, early) = within(upgrade::STEP, set.upgrade, upgrading).await?;
-        Ok(frames::halves(transport, early, set.max_message, set.send))
+        let (read, write) = tokio::io::split(transport);
+        Ok((
+            Reader::new(read, &early, set.max_message),
+            Writer::new(write, set.send),
+        ))
     }
 
     fn endpoint(&self) -> &str {

@@ -2,10 +2,14 @@
 
 use dragonfly_core::client::ClientError;
 
+use super::{header::protocol, utf8};
+
 /// The message that is being put together, or was put together last.
 #[derive(Debug)]
 pub(super) struct Fragments {
     bytes: Vec<u8>,
+    /// How many of the bytes are known to be whole characters, where that matters.
+    checked: usize,
     open: Option<Kind>,
     limit: usize,
 }
@@ -18,24 +22,26 @@ pub(super) enum Kind {
 }
 
 impl Fragments {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(super) const fn new(limit: usize) -> Self {
         Self {
             bytes: Vec::new(),
+            checked: 0,
             open: None,
             limit,
         }
     }
 
     /// Whether a message has begun and not ended.
-    pub(super) fn is_open(&self) -> bool {
+    pub(super) const fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
     /// Takes the first fragment of a message.
     pub(super) fn begin(&mut self, kind: Kind, payload: &[u8]) -> Result<(), ClientError> {
         self.bytes.clear();
+        self.checked = 0;
         self.open = Some(kind);
-        self.append(payload)
+        self.append(kind, payload)
     }
 
     /// Takes a further fragment; true when it was the last one.
@@ -43,13 +49,13 @@ impl Fragments {
         let Some(kind) = self.open else {
             return Err(protocol("a continuation of no message"));
         };
-        self.append(payload)?;
+        self.append(kind, payload)?;
         if !last {
             return Ok(false);
         }
         self.open = None;
-        if kind == Kind::Text && std::str::from_utf8(&self.bytes).is_err() {
-            return Err(protocol("a text message that is not UTF-8"));
+        if self.checked < self.bytes.len() {
+            return Err(utf8::refused());
         }
         Ok(true)
     }
@@ -59,17 +65,22 @@ impl Fragments {
         &mut self.bytes
     }
 
-    fn append(&mut self, payload: &[u8]) -> Result<(), ClientError> {
+    /// What there is of the message that is being put together, without a character that is cut.
+    pub(super) fn so_far(&self) -> &[u8] {
+        &self.bytes[..self.checked]
+    }
+
+    fn append(&mut self, kind: Kind, payload: &[u8]) -> Result<(), ClientError> {
         if payload.len() > self.limit - self.bytes.len() {
             return Err(ClientError::TooLarge { limit: self.limit });
         }
         self.bytes.extend_from_slice(payload);
+        self.checked = match kind {
+            Kind::Text => self.checked + utf8::whole(&self.bytes[self.checked..])?,
+            Kind::Binary => self.bytes.len(),
+        };
         Ok(())
     }
-}
-
-fn protocol(what: &str) -> ClientError {
-    ClientError::Protocol(what.to_owned())
 }
 
 #[cfg(test)]
@@ -103,6 +114,7 @@ mod tests {
     fn a_character_may_be_cut_between_fragments_but_must_be_whole_in_the_end() {
         let mut fragments = Fragments::new(10);
         fragments.begin(Kind::Text, b"\xc3").unwrap();
+        assert_eq!(fragments.so_far(), b"");
         assert!(fragments.go_on(true, b"\xa4").unwrap());
         fragments.begin(Kind::Text, b"\xc3").unwrap();
         assert!(matches!(

@@ -1,14 +1,13 @@
-//! The bytes of a connection: plain or TLS, with what arrived behind the upgrade put in front.
+//! The bytes of a connection: plain or TLS.
 
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use bytes::{Buf as _, Bytes};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf, Take},
+    io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::client::TlsStream;
@@ -17,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 #[derive(Debug)]
 pub(super) enum Transport {
     Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Ahead>>),
 }
 
 impl AsyncRead for Transport {
@@ -60,45 +59,66 @@ impl AsyncWrite for Transport {
     }
 }
 
-/// The most that is read at once, in bytes: what a TLS record holds.
-///
-/// The buffer above grows whenever a read fills it. Without a bound it would grow, in a burst, to
-/// what the system holds ready; with it, it stays at a few times this and the largest message.
-const MAX_READ: u64 = 16 * 1024;
+/// How much is read ahead of TLS at once, in bytes.
+const AHEAD: usize = 32 << 10;
 
-/// A transport's reading side behind the bytes that were read ahead of it.
+/// A socket that is read in large pieces.
+///
+/// rustls asks for 4 KiB at a time, each of which would be a call of the system; and of a record
+/// of 16 KiB it would ask five times.
 #[derive(Debug)]
-pub(super) struct Prefixed<R> {
-    prefix: Bytes,
-    inner: Take<R>,
+pub(super) struct Ahead {
+    socket: TcpStream,
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
 }
 
-impl<R: AsyncRead> Prefixed<R> {
-    pub(super) fn new(prefix: Bytes, inner: R) -> Self {
+impl Ahead {
+    pub(super) fn new(socket: TcpStream) -> Self {
         Self {
-            prefix,
-            inner: inner.take(MAX_READ),
+            socket,
+            buffer: vec![0; AHEAD].into(),
+            start: 0,
+            end: 0,
         }
     }
 }
 
-impl<R: AsyncRead + Unpin> AsyncRead for Prefixed<R> {
+impl AsyncRead for Ahead {
+    #[inline]
     fn poll_read(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
+        into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.prefix.is_empty() {
-            self.inner.set_limit(MAX_READ);
-            return Pin::new(&mut self.inner).poll_read(cx, buffer);
+        let this = self.get_mut();
+        if this.start == this.end {
+            let mut read = ReadBuf::new(&mut this.buffer);
+            ready!(Pin::new(&mut this.socket).poll_read(cx, &mut read))?;
+            (this.start, this.end) = (0, read.filled().len());
         }
-        let count = self.prefix.len().min(buffer.remaining());
-        buffer.put_slice(&self.prefix[..count]);
-        self.prefix.advance(count);
-        if self.prefix.is_empty() {
-            // Gives the read-ahead buffer back.
-            self.prefix = Bytes::new();
-        }
+        let count = into.remaining().min(this.end - this.start);
+        into.put_slice(&this.buffer[this.start..][..count]);
+        this.start += count;
         Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Ahead {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().socket).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
     }
 }

@@ -103,8 +103,9 @@ impl<T: Copy + Default> FromIterator<T> for Ladder<T> {
     /// Takes the first [`MAX_DEPTH`] items and leaves the rest.
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         let mut ladder = Self::default();
-        for item in items.into_iter().take(MAX_DEPTH) {
-            ladder.push(item);
+        for (slot, item) in ladder.levels.iter_mut().zip(items) {
+            *slot = item;
+            ladder.len += 1;
         }
         ladder
     }
