@@ -31,15 +31,22 @@ impl Book {
         }
     }
 
-    /// `"bids":[..],"asks":[..]` with the best `levels` of each.
-    fn image(&self, levels: usize) -> String {
+    /// The best `levels` bids and asks.
+    fn best(&self, levels: usize) -> [String; 2] {
         let pairs = |levels: Vec<&Texts>| {
             let pair = levels.iter().map(|(p, q)| format!(r#"["{p}","{q}"]"#));
             pair.collect::<Vec<_>>().join(",")
         };
         let [bids, asks] = &self.sides;
-        let bids = pairs(bids.values().rev().take(levels).collect());
-        let asks = pairs(asks.values().take(levels).collect());
+        [
+            pairs(bids.values().rev().take(levels).collect()),
+            pairs(asks.values().take(levels).collect()),
+        ]
+    }
+
+    /// `"bids":[..],"asks":[..]` with the best `levels` of each.
+    fn image(&self, levels: usize) -> String {
+        let [bids, asks] = self.best(levels);
         format!(r#""bids":[{bids}],"asks":[{asks}]"#)
     }
 }
@@ -49,7 +56,8 @@ impl Book {
 struct Books {
     books: BTreeMap<String, Book>,
     images: Vec<Vec<u8>>,
-    tops: BTreeMap<String, String>,
+    /// The ten best levels of the image that was last kept of each book.
+    tops: BTreeMap<String, [String; 2]>,
 }
 
 impl Books {
@@ -62,7 +70,8 @@ impl Books {
         self.books.insert(symbol.to_owned(), book);
     }
 
-    /// Applies a change and keeps what `write` makes of the book, if its ten best levels are new.
+    /// Applies a change and keeps what `write` makes of the book, if its ten best levels are others on
+    /// both sides than in the image that was kept before: nothing is to be gained by remembering it.
     fn change(
         &mut self,
         symbol: &str,
@@ -75,15 +84,17 @@ impl Books {
         };
         book.apply(bids, asks);
         book.last = last;
-        let top = book.image(10);
-        if self.tops.insert(symbol.to_owned(), top.clone()) != Some(top) {
+        let top = book.best(10);
+        let last = self.tops.entry(symbol.to_owned()).or_default();
+        if last[0] != top[0] && last[1] != top[1] {
+            *last = top;
             self.images.push(write(book).into_bytes());
         }
     }
 }
 
 /// The `depth20` images Binance would have sent where it sent changes, given the URLs and texts of
-/// the recording; only those whose top 10 differs from that of the image before.
+/// the recording; only those whose top 10 differs on both sides from that of the image before.
 pub fn binance_depth20(recorded: impl Iterator<Item = (String, String)>) -> Vec<Vec<u8>> {
     let mut books = Books::default();
     for (url, text) in recorded {

@@ -54,22 +54,6 @@ impl Depth20 {
     }
 }
 
-/// Bitstamp `order_book`: 100 levels a side, the keys that name the channel behind them; 5 KB.
-pub fn bitstamp_100() -> Vec<u8> {
-    let mut text = String::from(
-        r#"{"data":{"timestamp":"1789457617","microtimestamp":"1789457617906487","bids":["#,
-    );
-    levels(&mut text, 100, |i| {
-        (6_823_500 - i * 700, 330_000_000 + i * 21_100_000)
-    });
-    text.push_str(r#"],"asks":["#);
-    levels(&mut text, 100, |i| {
-        (6_825_500 + i * 700, 570_000_000 + i * 12_300_000)
-    });
-    text.push_str(r#"]},"channel":"order_book_ethbtc","event":"data"}"#);
-    text.into_bytes()
-}
-
 /// Appends `count` levels given in units of 1e-8.
 fn levels(text: &mut String, count: u64, level: impl Fn(u64) -> (u64, u64)) {
     const ONE: u64 = 100_000_000;
@@ -88,7 +72,8 @@ fn levels(text: &mut String, count: u64, level: impl Fn(u64) -> (u64, u64)) {
     }
 }
 
-/// Binance `depth20` images of four pairs, each with another top 10 than the one before.
+/// Binance `depth20` images of four pairs, each with another top 10 on both sides than the one before
+/// of its pair.
 pub fn binance_images() -> Vec<Vec<u8>> {
     images::binance_depth20(received("binance/20211012_ws_4pairs"))
 }
@@ -100,7 +85,7 @@ pub fn binance_diffs() -> Vec<Vec<u8>> {
     })
 }
 
-/// Bitstamp `order_book` images of 100 levels, each with another top 10 than the one before.
+/// Bitstamp `order_book` images of 100 levels, likewise.
 pub fn bitstamp_images() -> Vec<Vec<u8>> {
     images::bitstamp_100(received("bitstamp/20220105_ws_10pairs"))
 }
@@ -137,11 +122,30 @@ pub fn kraken_updates() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Sixteen of `messages`, evenly spread: enough that no branch predictor knows them all, few enough to
-/// stay in the cache.
-pub fn rotation(messages: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+/// The first sixteen of `messages`: enough that no branch predictor knows them all, few enough to stay in
+/// the cache.
+pub fn rotation(mut messages: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    messages.truncate(16);
+    messages
+}
+
+/// Sixteen of `messages`, evenly spread.
+pub fn spread(messages: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     let step = (messages.len() / 16).max(1);
-    messages.into_iter().step_by(step).take(16).collect()
+    rotation(messages.into_iter().step_by(step).collect())
+}
+
+/// Sixteen images with the levels of `image` and numbers of their own.
+pub fn unchanged(image: &[u8]) -> Vec<Vec<u8>> {
+    let text = str::from_utf8(image).unwrap();
+    let key = ["\"lastUpdateId\":", "\"microtimestamp\":\""];
+    let at = key.map(|key| text.find(key).map(|at| at + key.len()));
+    let (before, rest) = text.split_at(at[0].or(at[1]).unwrap());
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap();
+    let (number, behind) = rest.split_at(digits);
+    let number: u64 = number.parse().unwrap();
+    let write = |i| format!("{before}{}{behind}", number + i).into_bytes();
+    (0..16).map(write).collect()
 }
 
 /// The received messages of a recording that `wanted` picks, in order.
