@@ -137,25 +137,28 @@ impl Run {
         if text.get(self.begin) != Some(&b'[') {
             return self;
         }
-        into.iter_mut().for_each(|levels| levels.reserve(room));
-        let mut places = into
-            .each_mut()
-            .map(|levels| &mut levels.spare_capacity_mut()[..room]);
+        let mut places = [std::ptr::null_mut::<Level>(); N];
+        for (levels, place) in into.iter_mut().zip(&mut places) {
+            levels.reserve(room);
+            *place = levels.spare_capacity_mut().as_mut_ptr().cast();
+        }
         let Self {
             mut begin,
             mut end,
             mut written,
         } = self;
         let mut count = 0;
-        while count < room && begin + AHEAD <= text.len() {
-            let Some(window) = text[begin - WIDEST..].first_chunk() else {
-                break;
-            };
+        while count < room
+            && let Some(window) = text[begin - WIDEST..].first_chunk()
+        {
             let Some((level, decimals, close)) = pair(window) else {
                 break;
             };
-            for place in &mut places {
-                place[count].write(level);
+            for place in places {
+                // SAFETY: room has been made for `room` levels, and `count` is below.
+                let place = unsafe { place.add(count) };
+                // SAFETY: as above; it is aligned, and nothing else refers to what is spare.
+                unsafe { place.write(level) };
             }
             count += 1;
             written |= decimals;
@@ -203,7 +206,7 @@ fn pair(window: &Window) -> Option<(Level, u64, usize)> {
         (chunk(window, before_close), qty),
     )?;
     let [price, qty] = units;
-    if window[WIDEST + last + 1] != b',' || price == 0 {
+    if window[WIDEST + last + 1] != b',' {
         return None;
     }
     let level = Level::new(Price::from_units(price), Qty::from_units(qty));
@@ -295,7 +298,7 @@ const fn form(len: usize, behind: usize) -> Form {
 
 /// The two numbers in units of 1e-18 and the bits of how many decimals they were written with, given
 /// the 16 bytes that end with them and their lengths; `None` where one of them is not `digits` or
-/// `digits.digits` of at most [`WIDEST`] bytes. The byte before a number must be no digit.
+/// `digits.digits` of at most [`WIDEST`] bytes, or the first is zero. The byte before a number must be no digit.
 #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt")]
 #[inline]
 fn numbers(
@@ -327,6 +330,9 @@ fn numbers(
     let whole = _mm256_add_epi64(upper, _mm256_srli_epi64::<32>(eights));
     let first = _mm_cvtsi128_si64(_mm256_castsi256_si128(whole)).cast_unsigned();
     let second = _mm_cvtsi128_si64(_mm256_extracti128_si256::<1>(whole)).cast_unsigned();
+    if first == 0 {
+        return None;
+    }
     // 16 digits times 10^18 is below 2^127.
     let units1 = u128::from(first) * u128::from(form1.scale);
     let units2 = u128::from(second) * u128::from(form2.scale);

@@ -136,9 +136,6 @@ fn two_numbers<const N: usize>(
     }
     let ([price, qty], written) =
         numbers((chunk(window, price), price), (chunk(window, end), qty))?;
-    if price == 0 {
-        return None;
-    }
     let level = Level::new(Price::from_units(price), Qty::from_units(qty));
     Some((level, written, end + tail.len))
 }
