@@ -233,6 +233,10 @@ impl Memo {
     /// Remembers the text of the levels that have been put into their place.
     #[inline]
     fn keep(&mut self, text: &[u8], is_closed: bool, wanted: usize) {
+        if self.text.capacity() < text.len() {
+            // The next one may be somewhat longer, and nothing is to be allocated for it.
+            self.text.reserve(2 * text.len());
+        }
         self.text.extend_from_slice(text);
         (self.wanted, self.is_closed) = (wanted, is_closed);
     }
