@@ -86,12 +86,13 @@ impl<'a> Cursor<'a> {
                 self.at += len;
                 is_closed
             }
-            None => {
+            None if memo.is_worth_it() => {
                 let start = self.at;
                 let is_closed = self.best([&mut *levels, memo.renew()], wanted)?;
                 memo.keep(self.message.get(start..self.at)?, is_closed, wanted);
                 is_closed
             }
+            None => self.best([levels], wanted)?,
         };
         if !is_closed {
             // Within the rest there is neither a colon nor a brace: the next one is that of `next`.
@@ -134,30 +135,34 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Passes the best `wanted` levels, and the end of the array if it has no more; true at the end.
+    /// Passes the best `wanted` levels, and the end of the array if it has no more; true at the end. All
+    /// of `into` get the same.
     #[inline]
-    fn best(&mut self, [levels, copy]: [&mut Vec<Level>; 2], wanted: usize) -> Option<bool> {
-        levels.clear();
+    fn best<const N: usize>(
+        &mut self,
+        mut into: [&mut Vec<Level>; N],
+        wanted: usize,
+    ) -> Option<bool> {
+        into.iter_mut().for_each(|levels| levels.clear());
         if self.rest().first() == Some(&b']') {
             self.at += 1;
             return Some(true);
         }
         let mut decimals = Decimals::default();
-        while levels.len() < wanted {
-            let before = levels.len();
-            let into = [&mut *levels, &mut *copy];
-            self.at = simd::pairs(self.message, self.at, into, wanted, &mut decimals);
-            if levels.len() == before {
+        while into[0].len() < wanted {
+            let before = into[0].len();
+            let places = into.each_mut().map(|levels| &mut **levels);
+            self.at = simd::pairs(self.message, self.at, places, wanted, &mut decimals);
+            if into[0].len() == before {
                 let level = self.plain_pair()?.0;
-                levels.push(level);
-                copy.push(level);
+                into.iter_mut().for_each(|levels| levels.push(level));
             }
             match self.rest().first() {
                 Some(b']') => {
                     self.at += 1;
                     return Some(true);
                 }
-                Some(b',') if levels.len() == wanted => {}
+                Some(b',') if into[0].len() == wanted => {}
                 Some(b',') => self.at += 1,
                 _ => return None,
             }
@@ -208,18 +213,38 @@ pub(crate) struct Memo {
     wanted: usize,
     /// The text ends with the end of the array.
     is_closed: bool,
+    /// How many texts in a row have been others than the one before, or may have been.
+    changes: u8,
 }
+
+/// After so many changes in a row a text is remembered only now and then: remembering costs an eighth of
+/// reading.
+const BUSY: u8 = 8;
 
 impl Memo {
     /// When `rest` begins with the text, gives its levels, its length and whether the array ends there.
     #[inline]
-    fn recall(&self, rest: &[u8], levels: &mut Vec<Level>, wanted: usize) -> Option<(usize, bool)> {
+    fn recall(
+        &mut self,
+        rest: &[u8],
+        levels: &mut Vec<Level>,
+        wanted: usize,
+    ) -> Option<(usize, bool)> {
         if self.wanted != wanted || self.text.is_empty() || !rest.starts_with(&self.text) {
             return None;
         }
+        self.changes = 0;
         levels.clear();
         levels.extend_from_slice(&self.levels);
         Some((self.text.len(), self.is_closed))
+    }
+
+    /// Whether the text that comes is to be remembered; forgets the one before.
+    #[inline]
+    fn is_worth_it(&mut self) -> bool {
+        self.text.clear();
+        self.changes = self.changes.wrapping_add(1);
+        self.changes < BUSY || self.changes.is_multiple_of(BUSY)
     }
 
     /// Forgets the text; gives the place for other levels, empty.
