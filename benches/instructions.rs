@@ -66,8 +66,11 @@ count! {
     bitstamp_100_top10;
     bybit_delta;
     coinbase_update;
-    pair_eight_decimals_in_message;
-    pair_short_in_message;
+    kraken_update;
+    unchanged_top_binance;
+    unchanged_top_bitstamp;
+    pair_eight_decimals;
+    pair_short;
     bbo_2x10;
     bbo_5x10;
     bbo_20x10;

@@ -16,6 +16,7 @@ use std::{
 
 pub mod books;
 pub mod http2;
+pub mod images;
 pub mod loopback;
 pub mod messages;
 

@@ -225,16 +225,18 @@ impl SortAll {
     }
 }
 
-/// A venue's decoder and a message for it.
+/// A venue's decoder and messages for it, which come in turn: each with other levels than the one
+/// before.
 struct Feed {
     decoder: Box<dyn Decoder>,
     update: BookUpdate,
-    message: Vec<u8>,
+    messages: Vec<Vec<u8>>,
+    next: usize,
     event: BookEvent,
 }
 
 impl Feed {
-    fn new(index: usize, id: &str, message: Vec<u8>) -> Self {
+    fn new(index: usize, id: &str, messages: Vec<Vec<u8>>) -> Self {
         let mut event = books::venue_event(index, 0, 1);
         event.venue = id.parse().unwrap();
         Self {
@@ -243,7 +245,8 @@ impl Feed {
                 wanted: DEPTH,
                 ..BookUpdate::default()
             },
-            message,
+            messages: messages::rotation(messages),
+            next: 0,
             event,
         }
     }
@@ -251,10 +254,14 @@ impl Feed {
     /// One message to one event. The image is copied level by level, as the listener does.
     fn next(&mut self) -> &BookEvent {
         self.update.clear();
-        let event = &mut self.event;
+        self.next += 1;
+        if self.next >= self.messages.len() {
+            self.next = 0;
+        }
+        let (event, message) = (&mut self.event, &mut self.messages[self.next]);
         let decoded = self
             .decoder
-            .decode(&mut self.message, &mut self.update, &mut |update| {
+            .decode(message, &mut self.update, &mut |update| {
                 event.seq = update.last;
                 event.depth.bids.clear();
                 event.depth.asks.clear();
@@ -271,8 +278,8 @@ impl Feed {
 }
 
 fn path(c: &mut Criterion) {
-    let mut binance = Feed::new(0, "binance", messages::binance_depth20());
-    let mut bitstamp = Feed::new(1, "bitstamp", messages::bitstamp_100());
+    let mut binance = Feed::new(0, "binance", messages::binance_images());
+    let mut bitstamp = Feed::new(1, "bitstamp", messages::bitstamp_images());
     let mut group = c.benchmark_group("path_2_venues");
     let mut bbo = Bbo::top(DEPTH);
     group.bench_function("decode_and_merge", |b| {

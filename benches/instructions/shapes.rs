@@ -6,16 +6,20 @@ use std::hint::black_box;
 
 use dragonfly_aggregators::Bbo;
 use dragonfly_benches::{
+    ROUNDS,
     books::{self, asks, bids, qty, scatter},
     messages,
 };
 use dragonfly_core::{
     feed::Decoder,
-    market::{Book, BookEvent, BookUpdate, ConsolidatedBook, Level, Price, Qty},
+    market::{Book, BookEvent, BookUpdate, ConsolidatedBook, Level, Qty},
     queue::{self, Consumer, Producer, Queue},
     stage::{Aggregator, Serve},
 };
-use dragonfly_feeds::venue::{self, Subscription};
+use dragonfly_feeds::{
+    json::Cursor,
+    venue::{self, Subscription},
+};
 use dragonfly_grpc::Server;
 
 /// One shape, ready to be done once at each call.
@@ -29,18 +33,21 @@ pub(crate) fn warm(mut work: Work) -> Work {
     work
 }
 
-/// A message of a venue through its decoder.
-pub(crate) fn decode(venue: &str, mut message: Vec<u8>) -> Work {
+/// Sixteen messages of a venue in turn through its decoder.
+pub(crate) fn decode(venue: &str, mut messages: Vec<Vec<u8>>) -> Work {
     let mut decoder: Box<dyn Decoder> =
         (venue::find(venue).unwrap().decoder)(&Subscription::default());
     let mut update = BookUpdate {
         wanted: 10,
         ..BookUpdate::default()
     };
+    let mut next = 0;
     Box::new(move || {
+        next = (next + 1) % messages.len();
         update.clear();
         let mut updates = 0;
-        let decoded = decoder.decode(black_box(&mut message), &mut update, &mut |update| {
+        let message = black_box(&mut messages[next]);
+        let decoded = decoder.decode(message, &mut update, &mut |update| {
             black_box(update);
             updates += 1;
         });
@@ -49,37 +56,62 @@ pub(crate) fn decode(venue: &str, mut message: Vec<u8>) -> Work {
 }
 
 pub(crate) fn binance_depth20_top10() -> Work {
-    decode("binance", messages::binance_depth20())
+    decode("binance", messages::rotation(messages::binance_images()))
 }
 
 pub(crate) fn bitstamp_100_top10() -> Work {
-    decode("bitstamp", messages::bitstamp_100())
+    decode("bitstamp", messages::rotation(messages::bitstamp_images()))
 }
 
 pub(crate) fn bybit_delta() -> Work {
-    decode("bybit", messages::bybit_delta())
+    decode("bybit", messages::spread(messages::bybit_deltas()))
 }
 
 pub(crate) fn coinbase_update() -> Work {
-    decode("coinbase-advanced", messages::coinbase_update())
+    decode(
+        "coinbase-advanced",
+        messages::spread(messages::coinbase_updates()),
+    )
 }
 
-/// A price and a quantity as they stand in a message.
-fn pair(text: &'static str) -> Work {
-    const BETWEEN: usize = 3;
+pub(crate) fn kraken_update() -> Work {
+    decode("kraken", messages::spread(messages::kraken_updates()))
+}
+
+pub(crate) fn unchanged_top_binance() -> Work {
+    let image = &messages::binance_images()[0];
+    decode("binance", messages::unchanged(image))
+}
+
+pub(crate) fn unchanged_top_bitstamp() -> Work {
+    let image = &messages::bitstamp_images()[0];
+    decode("bitstamp", messages::unchanged(image))
+}
+
+/// One of sixteen levels that stand in a message: at every sixteenth call all of them are read.
+fn pair(level: &str) -> Work {
+    const LEVELS: usize = 16;
+    assert_eq!(usize::try_from(ROUNDS).unwrap() % LEVELS, 0);
+    let before = r#"{"stream":"ethbtc@depth20"}"#;
+    let text = format!(r#"{before}[{}],"asks":[]}}"#, vec![level; LEVELS].join(","));
+    let (mut next, mut levels) = (0, Vec::new());
     Box::new(move || {
-        let text = black_box(text.as_bytes());
-        let (price, _, end) = Price::parse_prefix(text).unwrap();
-        black_box((price, Qty::parse_prefix(&text[end + BETWEEN..]).unwrap()));
+        if next % LEVELS == 0 {
+            let mut cursor = Cursor::new(black_box(text.as_bytes()));
+            cursor.skip().unwrap();
+            cursor.pairs(&mut levels, usize::MAX).unwrap();
+            black_box(&levels);
+        }
+        next += 1;
     })
 }
 
-pub(crate) fn pair_eight_decimals_in_message() -> Work {
-    pair(r#"0.06824000","12.10000000"],["0.06823000","3.00000000"]"#)
+pub(crate) fn pair_eight_decimals() -> Work {
+    pair(r#"["0.06824000","12.10000000"]"#)
 }
 
-pub(crate) fn pair_short_in_message() -> Work {
-    pair(r#"65140.4","0.006"],["0.06823000","3.00000000"]"#)
+pub(crate) fn pair_short() -> Work {
+    pair(r#"["65140.4","0.006"]"#)
 }
 
 /// One image of ten levels in, one view out; the venues take turns.

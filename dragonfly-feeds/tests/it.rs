@@ -14,4 +14,5 @@ mod it {
     pub(crate) mod only_changes;
     pub(crate) mod replay;
     pub(crate) mod sequence;
+    pub(crate) mod wide;
 }
