@@ -58,3 +58,27 @@ pub fn venue_event(venue: usize, levels: u64, seq: u64) -> BookEvent {
         },
     }
 }
+
+/// As [`venue_event`], with gaps between prices and quantities of each image's own: how the images of
+/// two venues interleave is as good as random.
+pub fn scattered_event(venue: usize, levels: u64, seq: u64) -> BookEvent {
+    let seed = (venue as u64 + 1) * 1_000_003 + seq * 7_919;
+    let ticks = |first: u64, side: u64| {
+        let step = move |at: &mut u64, i: u64| {
+            *at += 1 + scatter(seed + 64 * side + i) % 3;
+            Some(*at)
+        };
+        (0..levels).scan(first + scatter(seed + side) % 4, step)
+    };
+    let level =
+        |(i, price): (u64, Price)| Level::new(price, qty(1 + scatter(seed ^ (i << 20)) % 5_000));
+    let bids = ticks(0, 1).map(|t| price(6_824 - t));
+    let asks = ticks(0, 2).map(|t| price(6_826 + t));
+    BookEvent {
+        depth: Depth {
+            bids: (0..).zip(bids).map(level).collect(),
+            asks: (1_000..).zip(asks).map(level).collect(),
+        },
+        ..venue_event(venue, 0, seq)
+    }
+}

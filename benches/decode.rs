@@ -1,21 +1,35 @@
-//! Bytes of one message to a filled `BookUpdate`: symbol, sequence, time and exact levels.
+//! Bytes of messages to filled `BookUpdate`s: symbol, sequence, time and exact levels.
 //!
-//! Every alternative fills the same `BookUpdate` with the same exact numbers, which is asserted
-//! before anything is measured; all parse numbers with `Price::parse` or its kin.
+//! Every alternative fills the same `BookUpdate` with the same numbers, which is asserted before
+//! anything is measured; all parse numbers with `Price::parse` or its kin. Each shape is sixteen
+//! messages in turn, from recordings, so that no branch predictor knows them by heart; of two images
+//! that follow one another no side has the same ten best levels, but for `unchanged_top_*`, where
+//! both do and only the numbers of the messages differ.
 //!
 //! * `dragonfly`: the venue's decoder, through the same dynamic calls as in a feed.
 //! * `serde_json`: the whole message into structs of borrowed strings, then the wanted levels
 //!   parsed. It allocates its vectors anew for every message.
+//! * `sonic_rs_typed`: the same structs through `sonic-rs`.
+//! * `sonic_rs_lazy`: the wanted values looked up by their paths, arrays no further than wanted.
+//! * `gjson`: the same through `gjson`.
 //! * `simd_json_tape`: the whole message into a tape whose buffers are reused, then the wanted values
-//!   looked up in it. It writes to its input, so the message is copied first.
+//!   looked up in it. It writes to its input, so the message is copied first. Kraken's numbers come
+//!   out of it as doubles.
 //! * `memchr`: one search that reads every byte and finds nothing: the floor of anything that reads
 //!   the message to its end.
+//!
+//! `sonic-rs` and `simd-json` are faster when they are built for one processor
+//! (`RUSTFLAGS="-C target-cpu=native"`); here all are built as a plain `cargo build` does.
 
 #![allow(
     clippy::unwrap_used,
     reason = "a benchmark that cannot set itself up stops"
 )]
 
+#[path = "decode/by_gjson.rs"]
+mod by_gjson;
+#[path = "decode/by_lazy.rs"]
+mod by_lazy;
 #[path = "decode/by_serde.rs"]
 mod by_serde;
 #[path = "decode/by_tape.rs"]
@@ -30,13 +44,36 @@ use dragonfly_core::{feed::Decoder, market::BookUpdate};
 use dragonfly_feeds::venue::{self, Subscription};
 use simd_json::Tape;
 
+/// How an alternative reads a message.
+type Read = fn(&[u8], &mut BookUpdate);
+
 /// One message shape and how the alternatives read it.
 struct Shape {
     name: &'static str,
     venue: &'static str,
-    message: Vec<u8>,
-    serde: fn(&[u8], &mut BookUpdate),
+    diffs: bool,
+    messages: Vec<Vec<u8>>,
+    others: [(&'static str, Read); 4],
     tape: fn(&Tape<'_>, &mut BookUpdate),
+}
+
+/// The shapes of one kind of message.
+macro_rules! shape {
+    ($name:literal, $venue:literal, $kind:ident, $messages:expr) => {
+        Shape {
+            name: $name,
+            venue: $venue,
+            diffs: stringify!($kind).ends_with("_diff"),
+            messages: $messages,
+            others: [
+                ("gjson", by_gjson::$kind),
+                ("serde_json", by_serde::plain::$kind),
+                ("sonic_rs_typed", by_serde::sonic::$kind),
+                ("sonic_rs_lazy", by_lazy::$kind),
+            ],
+            tape: by_tape::$kind,
+        }
+    };
 }
 
 fn main() {
@@ -47,41 +84,55 @@ fn main() {
     });
 }
 
-fn shapes() -> [Shape; 4] {
+fn shapes() -> [Shape; 9] {
+    use messages::{rotation, spread, unchanged};
+    let (binance, bitstamp) = (messages::binance_images(), messages::bitstamp_images());
+    let (same_binance, same_bitstamp) = (unchanged(&binance[0]), unchanged(&bitstamp[0]));
+    let diffs = spread(messages::binance_diffs());
+    let bybit = spread(messages::bybit_deltas());
+    let coinbase = spread(messages::coinbase_updates());
+    let snapshot = vec![messages::coinbase_snapshot()];
+    let kraken = spread(messages::kraken_updates());
     [
-        Shape {
-            name: "binance_depth20_top10",
-            venue: "binance",
-            message: messages::binance_depth20(),
-            serde: by_serde::binance,
-            tape: by_tape::binance,
-        },
-        Shape {
-            name: "bitstamp_100_top10",
-            venue: "bitstamp",
-            message: messages::bitstamp_100(),
-            serde: by_serde::bitstamp,
-            tape: by_tape::bitstamp,
-        },
-        Shape {
-            name: "bybit_delta",
-            venue: "bybit",
-            message: messages::bybit_delta(),
-            serde: by_serde::bybit,
-            tape: by_tape::bybit,
-        },
-        Shape {
-            name: "coinbase_update",
-            venue: "coinbase-advanced",
-            message: messages::coinbase_update(),
-            serde: by_serde::coinbase,
-            tape: by_tape::coinbase,
-        },
+        shape!(
+            "binance_depth20_top10",
+            "binance",
+            binance,
+            rotation(binance)
+        ),
+        shape!("binance_diff", "binance", binance_diff, diffs),
+        shape!(
+            "bitstamp_100_top10",
+            "bitstamp",
+            bitstamp,
+            rotation(bitstamp)
+        ),
+        shape!("bybit_delta", "bybit", bybit, bybit),
+        shape!("coinbase_update", "coinbase-advanced", coinbase, coinbase),
+        shape!(
+            "coinbase_snapshot_5mb",
+            "coinbase-advanced",
+            coinbase,
+            snapshot
+        ),
+        shape!("kraken_update", "kraken", kraken, kraken),
+        shape!("unchanged_top_binance", "binance", binance, same_binance),
+        shape!(
+            "unchanged_top_bitstamp",
+            "bitstamp",
+            bitstamp,
+            same_bitstamp
+        ),
     ]
 }
 
 fn measure(c: &mut Criterion, shape: &Shape) {
-    let mut decoder = (venue::find(shape.venue).unwrap().decoder)(&Subscription::default());
+    let spec = venue::find(shape.venue).unwrap();
+    let make = match spec.diffs {
+        Some(channel) if shape.diffs => channel.decoder,
+        _ => spec.decoder,
+    };
+    let mut decoder = make(&Subscription::default());
     let mut update = BookUpdate {
         wanted: 10,
         ..BookUpdate::default()
@@ -90,29 +141,50 @@ fn measure(c: &mut Criterion, shape: &Shape) {
     assert_alike(shape, &mut decoder, &mut reader);
 
     let mut group = c.benchmark_group(shape.name);
-    group.throughput(Throughput::Bytes(shape.message.len() as u64));
-    let mut bytes = shape.message.clone();
+    let bytes: usize = shape.messages.iter().map(Vec::len).sum();
+    group.throughput(Throughput::Bytes((bytes / shape.messages.len()) as u64));
+    let mut messages = shape.messages.clone();
+    let mut next = 0;
     group.bench_function("dragonfly", |b| {
-        b.iter(|| dragonfly(&mut decoder, black_box(&mut bytes), &mut update));
-    });
-    group.bench_function("serde_json", |b| {
         b.iter(|| {
-            update.clear();
-            (shape.serde)(black_box(&shape.message), &mut update);
+            let at = turn(&mut next, messages.len());
+            dragonfly(&mut decoder, black_box(&mut messages[at]), &mut update);
         });
     });
+    for (name, read) in shape.others {
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                let at = turn(&mut next, messages.len());
+                update.clear();
+                read(black_box(&messages[at]), &mut update);
+            });
+        });
+    }
     group.bench_function("simd_json_tape", |b| {
         b.iter(|| {
+            let at = turn(&mut next, messages.len());
             update.clear();
-            reader.read(black_box(&shape.message), |tape| {
+            reader.read(black_box(&messages[at]), |tape| {
                 (shape.tape)(tape, &mut update)
             });
         });
     });
     group.bench_function("memchr", |b| {
-        b.iter(|| memchr::memchr(0, black_box(&shape.message)));
+        b.iter(|| {
+            let at = turn(&mut next, messages.len());
+            memchr::memchr(0, black_box(&messages[at]))
+        });
     });
     group.finish();
+}
+
+/// The next of `count` in turn.
+const fn turn(next: &mut usize, count: usize) -> usize {
+    *next += 1;
+    if *next >= count {
+        *next = 0;
+    }
+    *next
 }
 
 fn dragonfly(decoder: &mut dyn Decoder, message: &mut [u8], update: &mut BookUpdate) {
@@ -123,34 +195,33 @@ fn dragonfly(decoder: &mut dyn Decoder, message: &mut [u8], update: &mut BookUpd
     black_box(decoded.is_ok());
 }
 
-/// All alternatives must have read the same.
+/// All alternatives must have read the same, of each message.
 fn assert_alike(shape: &Shape, decoder: &mut dyn Decoder, reader: &mut by_tape::Reader) {
-    let [mut ours, mut serde, mut tape] = [(); 3].map(|()| BookUpdate {
+    let empty = || BookUpdate {
         wanted: 10,
         ..BookUpdate::default()
-    });
-    dragonfly(decoder, &mut shape.message.clone(), &mut ours);
-    (shape.serde)(&shape.message, &mut serde);
-    reader.read(&shape.message, |t| (shape.tape)(t, &mut tape));
-    assert!(ours.bids.len() + ours.asks.len() > 0, "{}", shape.name);
-    for other in [&serde, &tape] {
-        assert_eq!(
-            (&ours.bids, &ours.asks),
-            (&other.bids, &other.asks),
-            "{}",
-            shape.name
-        );
-        assert_eq!(
-            (ours.kind, ours.symbol),
-            (other.kind, other.symbol),
-            "{}",
-            shape.name
-        );
-        assert_eq!(
-            (ours.last, ours.ts_venue),
-            (other.last, other.ts_venue),
-            "{}",
-            shape.name
-        );
+    };
+    for message in &shape.messages {
+        let mut ours = empty();
+        dragonfly(decoder, &mut message.clone(), &mut ours);
+        assert!(ours.bids.len() + ours.asks.len() > 0, "{}", shape.name);
+        let mut tape = empty();
+        reader.read(message, |t| (shape.tape)(t, &mut tape));
+        let read = |read: Read| {
+            let mut update = empty();
+            read(message, &mut update);
+            update
+        };
+        let others = shape.others.map(|(name, by)| (name, read(by)));
+        for (name, other) in others.into_iter().chain([("simd_json_tape", tape)]) {
+            let all = |u: &BookUpdate| (u.kind, u.symbol, u.last, u.ts_venue, u.checksum);
+            let what = format!("{} by {name}", shape.name);
+            assert_eq!(all(&ours), all(&other), "{what}");
+            assert_eq!(
+                (&ours.bids, &ours.asks),
+                (&other.bids, &other.asks),
+                "{what}"
+            );
+        }
     }
 }

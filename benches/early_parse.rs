@@ -44,7 +44,7 @@ struct Times {
 
 fn cases() -> Vec<Case> {
     let snapshot = messages::coinbase_snapshot();
-    let image = messages::bitstamp_100();
+    let image = messages::bitstamp_images().remove(0);
     let coinbase = |name, record, every| Case {
         name,
         venue: "coinbase-advanced",

@@ -1,9 +1,16 @@
 //! Books of several venues to one consolidated book of ten levels a side.
 //!
-//! `bbo_*`: one venue's image of ten levels comes in, one view goes out; the venues take turns.
+//! `bbo_*`: one venue's image of ten levels comes in, one view goes out. Which venue, and which of its
+//! images, is drawn anew each time: a rotation, however long, is learnt by heart by the branch
+//! predictor of a present-day processor, which no market can be.
 //! * `dragonfly`: `Bbo`, apply and publish, with the provenance of every leg in the view.
+//! * `linear_scan`: the same view by looking at the head of every leg for every level, both sides
+//!   for every event.
 //! * `sort_all`: keeps the newest image of every venue, puts all levels in one vector, sorts it and
 //!   cuts it; no provenance, so it does less.
+//!
+//! `bbo_*_one_side`: only the bids of the image are new. `bbo_*_again`: nothing is, besides time and
+//! sequence.
 //!
 //! `path_2_venues`: the whole way of two feeds without socket and runner: the bytes of a Binance and
 //! a Bitstamp message decoded, merged and published, one view each.
@@ -17,6 +24,8 @@
 )]
 
 mod harness;
+#[path = "merge/linear.rs"]
+mod linear;
 #[path = "merge/numbers.rs"]
 mod numbers;
 
@@ -27,10 +36,11 @@ use dragonfly_aggregators::Bbo;
 use dragonfly_benches::{books, messages};
 use dragonfly_core::{
     feed::Decoder,
-    market::{BookEvent, BookUpdate, Ladder, Level, VenueLevel},
+    market::{BookEvent, BookUpdate, Ladder, Level, Venue, VenueLevel},
     stage::Aggregator,
 };
 use dragonfly_feeds::venue::{self, Subscription};
+use linear::LinearScan;
 
 const DEPTH: usize = 10;
 
@@ -44,43 +54,123 @@ fn main() {
     });
 }
 
-/// Eight images of each venue, the venues taking turns.
-fn events(venues: usize) -> Vec<BookEvent> {
-    (1..=8)
-        .flat_map(|seq| (0..venues).map(move |v| books::venue_event(v, DEPTH as u64, seq)))
-        .collect()
+/// How many images of each venue there are.
+const IMAGES: u64 = 16;
+
+/// What of an image is new.
+#[derive(Clone, Copy, PartialEq)]
+enum News {
+    Both,
+    Bids,
+    Nothing,
+}
+
+/// Images of each venue, drawn at random.
+struct Deck {
+    events: Vec<BookEvent>,
+    venues: u64,
+    state: u64,
+}
+
+impl Deck {
+    fn new(venues: usize, news: News) -> Self {
+        let first = |v| books::scattered_event(v, DEPTH as u64, 1);
+        let event = |v, seq| {
+            let mut event = books::scattered_event(v, DEPTH as u64, seq);
+            match news {
+                News::Both => {}
+                News::Bids => event.depth.asks = first(v).depth.asks,
+                News::Nothing => event.depth = first(v).depth,
+            }
+            event
+        };
+        Self {
+            events: (1..=IMAGES)
+                .flat_map(|seq| (0..venues).map(move |v| event(v, seq)))
+                .collect(),
+            venues: venues as u64,
+            state: 0x2545_f491_4f6c_dd1d,
+        }
+    }
+
+    /// The venue and its new image.
+    #[inline]
+    fn draw(&mut self) -> (usize, &BookEvent) {
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        // The upper half of a product is a number below the other factor.
+        let below = |bits: u64, n: u64| ((bits & 0xffff_ffff) * n) >> 32;
+        let venue = below(self.state, self.venues);
+        let image = below(self.state >> 32, IMAGES);
+        let at = usize::try_from(image * self.venues + venue).unwrap_or(0);
+        (usize::try_from(venue).unwrap_or(0), &self.events[at])
+    }
 }
 
 fn bbo(c: &mut Criterion, venues: usize) {
-    let events = events(venues);
-    assert_alike(&events, venues);
-    let mut group = c.benchmark_group(format!("bbo_{venues}x{DEPTH}"));
-    let (mut bbo, mut next) = (Bbo::top(DEPTH), (0..events.len()).cycle());
-    group.bench_function("dragonfly", |b| {
-        b.iter(|| {
-            bbo.apply(black_box(&events[next.next().unwrap_or(0)]));
-            bbo.publish()
+    for (news, suffix) in [
+        (News::Both, ""),
+        (News::Bids, "_one_side"),
+        (News::Nothing, "_again"),
+    ] {
+        assert_alike(Deck::new(venues, news), venues);
+        let mut group = c.benchmark_group(format!("bbo_{venues}x{DEPTH}{suffix}"));
+        let (mut bbo, mut deck) = (Bbo::top(DEPTH), Deck::new(venues, news));
+        group.bench_function("dragonfly", |b| {
+            b.iter(|| {
+                bbo.apply(black_box(deck.draw().1));
+                bbo.publish()
+            });
         });
-    });
-    let (mut naive, mut next) = (SortAll::new(venues), (0..events.len()).cycle());
-    group.bench_function("sort_all", |b| {
-        b.iter(|| {
-            let at = next.next().unwrap_or(0);
-            naive.apply(at % venues, black_box(&events[at]));
-            naive.publish()
+        let (mut scan, mut deck) = (LinearScan::new(DEPTH), Deck::new(venues, news));
+        group.bench_function("linear_scan", |b| {
+            b.iter(|| {
+                scan.apply(black_box(deck.draw().1));
+                scan.publish()
+            });
         });
-    });
-    group.finish();
+        if news == News::Both {
+            let (mut naive, mut deck) = (SortAll::new(venues), Deck::new(venues, news));
+            group.bench_function("sort_all", |b| {
+                b.iter(|| {
+                    let (venue, event) = deck.draw();
+                    naive.apply(venue, black_box(event));
+                    naive.publish()
+                });
+            });
+        }
+        group.finish();
+    }
 }
 
-/// The naive merge finds the same levels.
-fn assert_alike(events: &[BookEvent], venues: usize) {
+/// All alternatives find the same levels.
+fn assert_alike(mut deck: Deck, venues: usize) {
     let (mut bbo, mut naive) = (Bbo::top(DEPTH), SortAll::new(venues));
-    for (at, event) in events.iter().enumerate() {
+    let mut scan = LinearScan::new(DEPTH);
+    for _ in 0..10_000 {
+        let (venue, event) = deck.draw();
         bbo.apply(event);
-        naive.apply(at % venues, event);
+        scan.apply(event);
+        naive.apply(venue, event);
         let (ours, [bids, asks]) = (bbo.publish().unwrap(), naive.publish());
-        assert_eq!((ours.bids, ours.asks), (bids, asks));
+        assert_eq!(Some(&ours), scan.publish().as_ref());
+        let named = |ladder: Ladder<VenueLevel>| -> Vec<_> {
+            let venue = |l: &VenueLevel| (l.price, l.qty, ours.legs.id(l.leg.into()).copied());
+            ladder.iter().map(venue).collect()
+        };
+        let sorted = |ladder: Ladder<VenueLevel>| -> Vec<_> {
+            let id = |v: u8| {
+                let name: Venue = format!("venue-{v:02}").parse().unwrap();
+                ours.legs
+                    .iter()
+                    .map(|(id, _)| *id)
+                    .find(|id| id.venue == name)
+            };
+            ladder.iter().map(|l| (l.price, l.qty, id(l.leg))).collect()
+        };
+        assert_eq!(named(ours.bids), sorted(bids));
+        assert_eq!(named(ours.asks), sorted(asks));
     }
 }
 
@@ -135,16 +225,18 @@ impl SortAll {
     }
 }
 
-/// A venue's decoder and a message for it.
+/// A venue's decoder and messages for it, which come in turn: each with other levels than the one
+/// before.
 struct Feed {
     decoder: Box<dyn Decoder>,
     update: BookUpdate,
-    message: Vec<u8>,
+    messages: Vec<Vec<u8>>,
+    next: usize,
     event: BookEvent,
 }
 
 impl Feed {
-    fn new(index: usize, id: &str, message: Vec<u8>) -> Self {
+    fn new(index: usize, id: &str, messages: Vec<Vec<u8>>) -> Self {
         let mut event = books::venue_event(index, 0, 1);
         event.venue = id.parse().unwrap();
         Self {
@@ -153,7 +245,8 @@ impl Feed {
                 wanted: DEPTH,
                 ..BookUpdate::default()
             },
-            message,
+            messages: messages::rotation(messages),
+            next: 0,
             event,
         }
     }
@@ -161,10 +254,14 @@ impl Feed {
     /// One message to one event. The image is copied level by level, as the listener does.
     fn next(&mut self) -> &BookEvent {
         self.update.clear();
-        let event = &mut self.event;
+        self.next += 1;
+        if self.next >= self.messages.len() {
+            self.next = 0;
+        }
+        let (event, message) = (&mut self.event, &mut self.messages[self.next]);
         let decoded = self
             .decoder
-            .decode(&mut self.message, &mut self.update, &mut |update| {
+            .decode(message, &mut self.update, &mut |update| {
                 event.seq = update.last;
                 event.depth.bids.clear();
                 event.depth.asks.clear();
@@ -181,8 +278,8 @@ impl Feed {
 }
 
 fn path(c: &mut Criterion) {
-    let mut binance = Feed::new(0, "binance", messages::binance_depth20());
-    let mut bitstamp = Feed::new(1, "bitstamp", messages::bitstamp_100());
+    let mut binance = Feed::new(0, "binance", messages::binance_images());
+    let mut bitstamp = Feed::new(1, "bitstamp", messages::bitstamp_images());
     let mut group = c.benchmark_group("path_2_venues");
     let mut bbo = Bbo::top(DEPTH);
     group.bench_function("decode_and_merge", |b| {

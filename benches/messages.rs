@@ -4,6 +4,8 @@ use std::{fmt::Write as _, path::Path};
 
 use dragonfly_clients::capture::{self, Direction};
 
+use crate::images;
+
 /// Binance `depth20`: 20 levels a side, eight decimals, as compact as the venue sends it; 1.2 KB.
 pub fn binance_depth20() -> Vec<u8> {
     let mut text = String::from(
@@ -52,22 +54,6 @@ impl Depth20 {
     }
 }
 
-/// Bitstamp `order_book`: 100 levels a side, the keys that name the channel behind them; 5 KB.
-pub fn bitstamp_100() -> Vec<u8> {
-    let mut text = String::from(
-        r#"{"data":{"timestamp":"1789457617","microtimestamp":"1789457617906487","bids":["#,
-    );
-    levels(&mut text, 100, |i| {
-        (6_823_500 - i * 700, 330_000_000 + i * 21_100_000)
-    });
-    text.push_str(r#"],"asks":["#);
-    levels(&mut text, 100, |i| {
-        (6_825_500 + i * 700, 570_000_000 + i * 12_300_000)
-    });
-    text.push_str(r#"]},"channel":"order_book_ethbtc","event":"data"}"#);
-    text.into_bytes()
-}
-
 /// Appends `count` levels given in units of 1e-8.
 fn levels(text: &mut String, count: u64, level: impl Fn(u64) -> (u64, u64)) {
     const ONE: u64 = 100_000_000;
@@ -86,42 +72,96 @@ fn levels(text: &mut String, count: u64, level: impl Fn(u64) -> (u64, u64)) {
     }
 }
 
-/// Bybit `orderbook.200`, the recorded change of median length.
-pub fn bybit_delta() -> Vec<u8> {
-    median("bybit/20260809_ws_v5_spot", |m| {
+/// Binance `depth20` images of four pairs, each with another top 10 on both sides than the one before
+/// of its pair.
+pub fn binance_images() -> Vec<Vec<u8>> {
+    images::binance_depth20(received("binance/20211012_ws_4pairs"))
+}
+
+/// Binance changes, as recorded.
+pub fn binance_diffs() -> Vec<Vec<u8>> {
+    picked("binance/20211012_ws_4pairs", |m| {
+        m.contains(r#""e":"depthUpdate""#)
+    })
+}
+
+/// Bitstamp `order_book` images of 100 levels, likewise.
+pub fn bitstamp_images() -> Vec<Vec<u8>> {
+    images::bitstamp_100(received("bitstamp/20220105_ws_10pairs"))
+}
+
+/// Bybit `orderbook.200`, as recorded.
+pub fn bybit_deltas() -> Vec<Vec<u8>> {
+    picked("bybit/20260809_ws_v5_spot", |m| {
         m.contains(r#""topic":"orderbook."#) && m.contains(r#""type":"delta""#)
     })
 }
 
-/// Coinbase `level2`, the recorded change of median length.
-pub fn coinbase_update() -> Vec<u8> {
-    median(
-        "coinbase-advanced/20260809_ws_advanced_btcusd_ethusd",
-        |m| m.contains(r#""channel":"l2_data""#) && m.contains(r#""type":"update""#),
-    )
+const COINBASE: &str = "coinbase-advanced/20260809_ws_advanced_btcusd_ethusd";
+
+/// Coinbase `level2` changes, as recorded.
+pub fn coinbase_updates() -> Vec<Vec<u8>> {
+    picked(COINBASE, |m| {
+        m.contains(r#""channel":"l2_data""#) && m.contains(r#""type":"update""#)
+    })
 }
 
-/// Coinbase `level2`, the recorded snapshot of BTC-USD, 46,000 levels; 5 MB.
+/// The recorded Coinbase `level2` snapshot of BTC-USD; 5 MB.
 pub fn coinbase_snapshot() -> Vec<u8> {
-    let recording = "coinbase-advanced/20260809_ws_advanced_btcusd_ethusd";
-    let marks = [
-        r#""channel":"l2_data""#,
-        r#""type":"snapshot""#,
-        r#""product_id":"BTC-USD""#,
-    ];
-    let is_wanted = |m: &str| marks.iter().all(|mark| m.contains(mark));
-    median(recording, is_wanted)
+    let snapshots = picked(COINBASE, |m| {
+        m.contains(r#""channel":"l2_data""#) && m.contains(r#""type":"snapshot""#)
+    });
+    snapshots.into_iter().max_by_key(Vec::len).unwrap()
 }
 
-/// Of the received messages of a recording that `wanted` picks, the one of median length.
-fn median(recording: &str, wanted: impl Fn(&str) -> bool) -> Vec<u8> {
+/// Kraken `book` changes, recorded in protocol v1 and written in v2.
+pub fn kraken_updates() -> Vec<Vec<u8>> {
+    let recorded = received("kraken/20210405_ws_book1000_10pairs");
+    recorded
+        .filter_map(|(_, text)| images::kraken_update(&text))
+        .collect()
+}
+
+/// The first sixteen of `messages`: enough that no branch predictor knows them all, few enough to stay in
+/// the cache.
+pub fn rotation(mut messages: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    messages.truncate(16);
+    messages
+}
+
+/// Sixteen of `messages`, evenly spread.
+pub fn spread(messages: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    let step = (messages.len() / 16).max(1);
+    rotation(messages.into_iter().step_by(step).collect())
+}
+
+/// Sixteen images with the levels of `image` and numbers of their own.
+pub fn unchanged(image: &[u8]) -> Vec<Vec<u8>> {
+    let text = str::from_utf8(image).unwrap();
+    let key = ["\"lastUpdateId\":", "\"microtimestamp\":\""];
+    let at = key.map(|key| text.find(key).map(|at| at + key.len()));
+    let (before, rest) = text.split_at(at[0].or(at[1]).unwrap());
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap();
+    let (number, behind) = rest.split_at(digits);
+    let number: u64 = number.parse().unwrap();
+    let write = |i| format!("{before}{}{behind}", number + i).into_bytes();
+    (0..16).map(write).collect()
+}
+
+/// The received messages of a recording that `wanted` picks, in order.
+fn picked(recording: &str, wanted: impl Fn(&str) -> bool) -> Vec<Vec<u8>> {
+    let texts = received(recording).map(|(_, text)| text);
+    texts
+        .filter(|m| wanted(m))
+        .map(String::into_bytes)
+        .collect()
+}
+
+/// The URL and the text of what was received in a recording.
+fn received(recording: &str) -> impl Iterator<Item = (String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dragonfly-feeds/tests/captures");
     let records = capture::open(folder.join(recording).with_extension("jsonl.zst")).unwrap();
-    let mut found: Vec<String> = records
-        .map(Result::unwrap)
-        .filter(|record| record.direction == Direction::In && wanted(&record.msg))
-        .map(|record| record.msg)
-        .collect();
-    found.sort_by_key(String::len);
-    found.swap_remove(found.len() / 2).into_bytes()
+    let records = records.map(Result::unwrap);
+    let received = records.filter(|record| record.direction == Direction::In);
+    received.map(|record| (record.url.to_string(), record.msg))
 }

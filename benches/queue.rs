@@ -1,159 +1,121 @@
-//! One item through a queue, both ends on one thread: what a hop costs when nothing is contended.
+//! Items through a queue, for each kind against the alternatives of that kind.
 //!
-//! Every queue has room for 64 items and carries one at a time (`hop_*`), or 16 before any is read
-//! (`burst16_*`, in which a loan of Dragonfly's queues covers all of them). Items are a `u64`, or a
-//! [`BookEvent`] of 1.5 KB, which Dragonfly's queues and `latest` lend in place while the others move
-//! it out; the reader looks at one field.
+//! Groups are `<way>_<kind>_<item>`:
+//! * `hop`: one item, both ends on one thread: what a queue costs when nothing is contended.
+//! * `burst16`: 16 items written before any is read, on one thread.
+//! * `ping_pong`: half a round trip of one item between two threads on two cores.
+//! * `stream`: as many items as the queue takes from one core to another.
 //!
-//! `rtrb` is single-producer single-consumer, `crossbeam` and `tokio_mpsc` many-to-one,
-//! `tokio_broadcast` many-to-many with every reader seeing every item, and loses when full.
+//! Kinds are those of Dragonfly's: `spsc`, `mpsc` (one writer writes), `spmc` and `mpmc` (two readers,
+//! each sees every item), `latest`, `channel` (the adapter over crossbeam-channel). Items are a `u64`,
+//! or a [`BookEvent`](dragonfly_core::market::BookEvent) of 1.3 KB; the reader looks at one field.
+//!
+//! Every queue has room for 64 items. Dragonfly's, `disruptor`, `rtrb_chunks` and `tokio_watch` are
+//! read in place, `disruptor` is written in place, the others move items out or copy them
+//! (`tokio_broadcast`). `tokio_broadcast` loses items when full instead of refusing them, and
+//! `latest` conflates: neither streams.
 
+#[path = "queue/ends.rs"]
+mod ends;
 mod harness;
+#[path = "queue/peers.rs"]
+mod peers;
+#[path = "queue/threads.rs"]
+mod threads;
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkGroup, Criterion, Throughput, measurement::WallTime};
+use criterion::{Bencher, BenchmarkGroup, Criterion, measurement::WallTime};
 use dragonfly_benches::books;
-use dragonfly_core::{
-    market::BookEvent,
-    queue::{self, Consumer, Producer, Queue},
+use ends::{Item, Kind, Rx, Tx};
+use peers::{
+    Crossbeam, DisruptorMpmc, DisruptorMpsc, DisruptorSpmc, DisruptorSpsc, MutexCell, Rtrb,
+    RtrbChunks, TokioBroadcast, TokioMpsc, TokioWatch,
 };
 
-const ROOM: usize = 64;
 const BURST: usize = 16;
-
-/// What a reader looks at.
-trait Item: Copy + Send + Sync + 'static {
-    fn look(&self) -> u64;
-}
-
-impl Item for u64 {
-    fn look(&self) -> u64 {
-        *self
-    }
-}
-
-impl Item for BookEvent {
-    fn look(&self) -> u64 {
-        self.seq
-    }
-}
 
 fn main() {
     harness::run(|c| {
-        let event = books::venue_event(0, 10, 1);
-        for burst in [1, BURST] {
-            let name = |item: &str| match burst {
-                1 => format!("hop_{item}"),
-                _ => format!("burst{burst}_{item}"),
-            };
-            all(c, &name("u64"), burst, 7_u64);
-            all(c, &name("book_event"), burst, event);
+        for way in [Way::Hop, Way::Burst, Way::PingPong, Way::Stream] {
+            all(c, way, "u64", 7_u64);
+            all(c, way, "book_event", books::venue_event(0, 10, 1));
         }
     });
 }
 
-type Group<'a> = BenchmarkGroup<'a, WallTime>;
+/// How items go through.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    Hop,
+    Burst,
+    PingPong,
+    Stream,
+}
 
-fn all<T: Item>(c: &mut Criterion, name: &str, burst: usize, item: T) {
-    let mut group = c.benchmark_group(name);
-    group.throughput(Throughput::Elements(burst as u64));
-    ours(&mut group, "dragonfly_spsc", queue::spsc(ROOM), burst, item);
-    ours(&mut group, "dragonfly_mpsc", queue::mpsc(ROOM), burst, item);
-    ours(&mut group, "dragonfly_spmc", queue::spmc(ROOM), burst, item);
-    ours(&mut group, "dragonfly_mpmc", queue::mpmc(ROOM), burst, item);
-    if burst == 1 {
-        ours(&mut group, "dragonfly_latest", queue::latest(), burst, item);
+impl Way {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Hop => "hop",
+            Self::Burst => "burst16",
+            Self::PingPong => "ping_pong",
+            Self::Stream => "stream",
+        }
     }
-    ours(
-        &mut group,
-        "dragonfly_channel",
-        queue::channel(ROOM),
-        burst,
-        item,
-    );
-    rtrb(&mut group, burst, item);
-    crossbeam(&mut group, burst, item);
-    tokio_mpsc(&mut group, burst, item);
-    tokio_broadcast(&mut group, burst, item);
-    group.finish();
 }
 
-fn ours<T: Item>(group: &mut Group<'_>, name: &str, queue: impl Queue<T>, burst: usize, item: T) {
-    let (mut producer, mut consumer) = queue.open();
-    group.bench_function(name, |b| {
-        b.iter(|| {
-            for _ in 0..burst {
-                black_box(producer.push(black_box(item)).is_ok());
-            }
-            let mut left = burst;
-            // A ring lends up to its end, so a burst may need two loans.
-            while left > 0
-                && let Ok(items) = consumer.ready()
-            {
-                let count = items.len();
-                for item in items {
-                    black_box(item.look());
-                }
-                consumer.release(count);
-                left -= count;
-            }
-        });
+/// One group a kind.
+macro_rules! groups {
+    ($c:ident, $way:ident, $name:ident, $item:ident, $($kind:literal: $($one:ty),*;)*) => {$(
+        let mut group = $c.benchmark_group(format!("{}_{}_{}", $way.name(), $kind, $name));
+        $(one::<_, $one>(&mut group, $way, $item);)*
+        group.finish();
+    )*};
+}
+
+fn all<T: Item>(c: &mut Criterion, way: Way, name: &str, item: T) {
+    groups! { c, way, name, item,
+        "spsc": ends::Spsc, Rtrb, RtrbChunks, DisruptorSpsc;
+        "mpsc": ends::Mpsc, Crossbeam, TokioMpsc, DisruptorMpsc;
+        "channel": ends::Channel, Crossbeam;
+    }
+    if way == Way::Stream {
+        groups! { c, way, name, item,
+            "spmc": ends::Spmc, DisruptorSpmc;
+            "mpmc": ends::Mpmc, DisruptorMpmc;
+        }
+        return;
+    }
+    groups! { c, way, name, item,
+        "spmc": ends::Spmc, TokioBroadcast, DisruptorSpmc;
+        "mpmc": ends::Mpmc, TokioBroadcast, DisruptorMpmc;
+    }
+    if way != Way::Burst {
+        groups! { c, way, name, item, "latest": ends::Latest, TokioWatch, MutexCell; }
+    }
+}
+
+fn one<T: Item, K: Kind<T>>(group: &mut BenchmarkGroup<'_, WallTime>, way: Way, item: T) {
+    group.bench_function(K::NAME, |b| match way {
+        Way::Hop => on_one_thread::<T, K, 1>(b, item),
+        Way::Burst => on_one_thread::<T, K, BURST>(b, item),
+        Way::PingPong => threads::ping_pong::<T, K>(b, item),
+        Way::Stream => threads::stream::<T, K>(b, item),
     });
 }
 
-fn rtrb<T: Item>(group: &mut Group<'_>, burst: usize, item: T) {
-    let (mut producer, mut consumer) = rtrb::RingBuffer::new(ROOM);
-    group.bench_function("rtrb", |b| {
-        b.iter(|| {
-            for _ in 0..burst {
-                black_box(producer.push(black_box(item)).is_ok());
-            }
-            for _ in 0..burst {
-                black_box(consumer.pop().map(|item| item.look()).ok());
-            }
-        });
-    });
-}
-
-fn crossbeam<T: Item>(group: &mut Group<'_>, burst: usize, item: T) {
-    let (sender, receiver) = crossbeam_channel::bounded(ROOM);
-    group.bench_function("crossbeam_channel", |b| {
-        b.iter(|| {
-            for _ in 0..burst {
-                black_box(sender.try_send(black_box(item)).is_ok());
-            }
-            for _ in 0..burst {
-                black_box(receiver.try_recv().map(|item| item.look()).ok());
-            }
-        });
-    });
-}
-
-fn tokio_mpsc<T: Item>(group: &mut Group<'_>, burst: usize, item: T) {
-    let (sender, mut receiver) = tokio::sync::mpsc::channel(ROOM);
-    group.bench_function("tokio_mpsc", |b| {
-        b.iter(|| {
-            for _ in 0..burst {
-                black_box(sender.try_send(black_box(item)).is_ok());
-            }
-            for _ in 0..burst {
-                black_box(receiver.try_recv().map(|item| item.look()).ok());
-            }
-        });
-    });
-}
-
-fn tokio_broadcast<T: Item>(group: &mut Group<'_>, burst: usize, item: T) {
-    let (sender, mut receiver) = tokio::sync::broadcast::channel(ROOM);
-    group.bench_function("tokio_broadcast", |b| {
-        b.iter(|| {
-            for _ in 0..burst {
-                black_box(sender.send(black_box(item)).is_ok());
-            }
-            for _ in 0..burst {
-                black_box(receiver.try_recv().map(|item| item.look()).ok());
-            }
-        });
-    });
+fn on_one_thread<T: Item, K: Kind<T>, const COUNT: usize>(b: &mut Bencher<'_, WallTime>, item: T) {
+    let (mut writer, mut reader) = K::open();
+    let mut round = || {
+        if COUNT == 1 {
+            black_box(writer.send(black_box(item)));
+        } else {
+            writer.send_burst(item, COUNT);
+        }
+        reader.take(COUNT, |item| {
+            black_box(item.look());
+        })
+    };
+    assert_eq!(round(), COUNT, "{} lost items", K::NAME);
+    b.iter(round);
 }

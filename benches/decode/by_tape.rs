@@ -2,7 +2,7 @@
 
 use dragonfly_core::{
     clock::UtcNanos,
-    market::{BookUpdate, Level, Symbol},
+    market::{BookUpdate, Level, Price, Qty, Symbol, UpdateKind},
 };
 use dragonfly_feeds::json::rfc3339;
 use simd_json::{
@@ -56,6 +56,17 @@ pub(crate) fn binance(tape: &Tape<'_>, update: &mut BookUpdate) {
     pairs(at(data, "asks"), update.wanted, &mut update.asks);
 }
 
+pub(crate) fn binance_diff(tape: &Tape<'_>, update: &mut BookUpdate) {
+    let change = at(tape.as_value(), "data");
+    update.kind = UpdateKind::Delta;
+    update.symbol = Symbol::new(text(at(change, "s"))).unwrap();
+    update.first = at(change, "U").as_u64().unwrap();
+    update.last = at(change, "u").as_u64().unwrap();
+    update.ts_venue = Some(UtcNanos::from_millis(at(change, "E").as_u64().unwrap()));
+    pairs(at(change, "b"), usize::MAX, &mut update.bids);
+    pairs(at(change, "a"), usize::MAX, &mut update.asks);
+}
+
 pub(crate) fn bitstamp(tape: &Tape<'_>, update: &mut BookUpdate) {
     let root = tape.as_value();
     assert_eq!(text(at(root, "event")), "data");
@@ -102,6 +113,34 @@ pub(crate) fn coinbase(tape: &Tape<'_>, update: &mut BookUpdate) {
             }
         }
     }
+}
+
+pub(crate) fn kraken(tape: &Tape<'_>, update: &mut BookUpdate) {
+    let root = tape.as_value();
+    assert_eq!(text(at(root, "channel")), "book");
+    update.kind = kind(text(at(root, "type")));
+    for book in at(root, "data").as_array().unwrap().iter() {
+        update.symbol = Symbol::new(text(at(book, "symbol"))).unwrap();
+        let checksum = at(book, "checksum").as_u64().unwrap();
+        update.checksum = Some(u32::try_from(checksum).unwrap());
+        update.ts_venue = rfc3339(text(at(book, "timestamp")).as_bytes());
+        for (key, into) in [("bids", &mut update.bids), ("asks", &mut update.asks)] {
+            let levels = at(book, key).as_array().unwrap();
+            into.extend(levels.iter().map(|level| {
+                let [price, qty] = ["price", "qty"].map(|key| units(at(level, key)));
+                Level::new(Price::from_units(price), Qty::from_units(qty))
+            }));
+        }
+    }
+}
+
+/// The number of units that the tape's double stands for, if it has at most ten decimals; not exact
+/// where a number has more than 15 digits.
+fn units(value: Value<'_, '_>) -> i128 {
+    let double = value.cast_f64().unwrap();
+    #[allow(clippy::cast_possible_truncation, reason = "rounded to a whole number")]
+    let tenth = (double * 1e10).round() as i128;
+    tenth * 100_000_000
 }
 
 fn pairs(from: Value<'_, '_>, wanted: usize, into: &mut Vec<Level>) {

@@ -1,22 +1,28 @@
 //! The consolidated book: the best levels over all venues, each with its venue.
 
-use std::cmp::Ordering;
-
 use dragonfly_core::{
-    market::{BookEvent, ConsolidatedBook, Ladder, Level, MAX_DEPTH, Symbol, VenueLevel},
+    market::{BookEvent, BookState, ConsolidatedBook, MAX_DEPTH, Symbol},
     stage::Aggregator,
 };
 
-use crate::legs::LegBooks;
+use crate::{
+    legs::LegBooks,
+    top::{self, Top},
+};
 
 /// Folds the books of many venues into one [`ConsolidatedBook`].
 ///
 /// Levels are ordered by price; of equal prices the larger quantity comes first, of equal
-/// quantities the venue whose name comes first. Each event gives one view.
+/// quantities the venue whose name comes first. Each event gives one view. An event's levels are
+/// taken as far as they are in order: bids descending, asks ascending, each price once.
 #[derive(Debug)]
 pub struct Bbo {
     depth: usize,
     books: LegBooks,
+    bids: Top<true>,
+    asks: Top<false>,
+    /// What was published last, but for the sides that have changed since.
+    view: ConsolidatedBook,
 }
 
 impl Bbo {
@@ -26,6 +32,9 @@ impl Bbo {
         Self {
             depth,
             books: LegBooks::default(),
+            bids: Top::new(depth),
+            asks: Top::new(depth),
+            view: ConsolidatedBook::default(),
         }
     }
 
@@ -36,23 +45,6 @@ impl Bbo {
         self.books.name = Some(symbol);
         self
     }
-
-    fn side(
-        &self,
-        side: impl Fn(&dragonfly_core::market::Depth) -> &[Level],
-        better: impl Fn(&Level, &Level) -> bool,
-    ) -> Ladder<VenueLevel> {
-        let mut ladder = Ladder::default();
-        self.books.merge(side, better, |leg, level| {
-            ladder.push(VenueLevel {
-                price: level.price,
-                qty: level.qty,
-                leg,
-            });
-            ladder.len() < self.depth
-        });
-        ladder
-    }
 }
 
 impl Aggregator for Bbo {
@@ -60,38 +52,39 @@ impl Aggregator for Bbo {
     type Output = ConsolidatedBook;
 
     fn apply(&mut self, event: &BookEvent) {
-        self.books.apply(event);
+        let Some(noted) = self.books.note(&mut self.view.legs, event) else {
+            return;
+        };
+        let Self {
+            bids, asks, view, ..
+        } = self;
+        if noted.is_new {
+            bids.rank(&self.books.ranks);
+            asks.rank(&self.books.ranks);
+            view.symbol = self.books.symbol(&view.legs);
+        }
+        let (new_bids, new_asks) = match event.state {
+            BookState::Live => (event.depth.bids.as_slice(), event.depth.asks.as_slice()),
+            _ => ([].as_slice(), [].as_slice()),
+        };
+        let bid_work = bids.take(noted.leg, new_bids, &mut view.bids);
+        let ask_work = asks.take(noted.leg, new_asks, &mut view.asks);
+        let (bid_result, ask_result) = top::work(bid_work, ask_work);
+        if let Some(merged) = bid_result {
+            bids.settle(merged, &mut view.bids);
+        }
+        if let Some(merged) = ask_result {
+            asks.settle(merged, &mut view.asks);
+        }
     }
 
     fn publish(&mut self) -> Option<ConsolidatedBook> {
-        let seq = self.books.next_seq()?;
-        Some(ConsolidatedBook {
-            symbol: self.books.symbol(),
-            seq,
-            bids: self.side(|depth| &depth.bids, higher_bid),
-            asks: self.side(|depth| &depth.asks, lower_ask),
-            legs: self.books.legs.clone(),
-            ts_recv: self.books.ts_recv,
-        })
+        self.view.seq = self.books.next_seq()?;
+        self.view.ts_recv = self.books.ts_recv;
+        Some(self.view.clone())
     }
 
     fn name(&self) -> String {
         format!("bbo top {}", self.depth)
-    }
-}
-
-#[inline]
-fn higher_bid(a: &Level, b: &Level) -> bool {
-    match a.price.cmp(&b.price) {
-        Ordering::Equal => a.qty > b.qty,
-        order => order == Ordering::Greater,
-    }
-}
-
-#[inline]
-fn lower_ask(a: &Level, b: &Level) -> bool {
-    match a.price.cmp(&b.price) {
-        Ordering::Equal => a.qty > b.qty,
-        order => order == Ordering::Less,
     }
 }

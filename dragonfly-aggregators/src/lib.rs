@@ -7,6 +7,8 @@
 mod bbo;
 mod legs;
 mod liquidity;
+mod merge;
+mod top;
 
 pub use bbo::Bbo;
 pub use liquidity::Liquidity;

@@ -21,7 +21,7 @@ pub use decimal::{NumberError, Price, Qty};
 pub use event::{BookEvent, BookState, Cause};
 pub use instrument::{Instrument, InstrumentError, Kind};
 pub use ladder::{Depth, Ladder, Level, MAX_DEPTH};
-pub use name::{Name, NameError, Symbol, Venue};
+pub use name::{Name, NameError, NameHash, NameHasher, Symbol, Venue};
 pub use rules::{BookRules, SequenceRule};
 pub use sync::{BookSync, Outcome, SyncStats};
 pub use update::{BookUpdate, UpdateKind};

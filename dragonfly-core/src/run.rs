@@ -8,6 +8,7 @@
 //! writer that holds an item just as a writer wakes its reader.
 
 pub(crate) mod bell;
+mod machine;
 mod options;
 mod root;
 mod running;
@@ -19,6 +20,7 @@ use std::{
     thread::Thread,
 };
 
+pub use machine::{LockError, NoSuchCore, check_cores, cores, lock_memory};
 pub use options::{RunOptions, Threads, Wait};
 pub(crate) use root::Root;
 pub use running::{JoinError, Running, StageFault, Stopper};
@@ -76,6 +78,7 @@ impl Flow {
     /// [`WiringError`] before any stage has begun.
     pub fn launch(self, options: impl Into<RunOptions>) -> Result<Running, WiringError> {
         let options = options.into().resolve();
+        options.check()?;
         let parts = self.into_parts()?;
         let crews = options.crews(parts.nodes);
         let bells: Vec<Bell> = crews.iter().map(|_| Bell::new()).collect();
@@ -151,7 +154,7 @@ impl Flow {
 fn live(task: RootTask, crew: Vec<Node>, host: Host, core: Option<usize>) {
     let (shared, thread) = (task.shared.clone(), task.thread);
     if let Some(core) = core
-        && let Err(error) = pin_to(core)
+        && let Err(error) = machine::pin_to(core)
     {
         tracing::warn!(core, %error, "could not pin the thread");
     }
@@ -160,14 +163,6 @@ fn live(task: RootTask, crew: Vec<Node>, host: Host, core: Option<usize>) {
         shared.fault("the thread's host", "panicked");
     }
     shared.ended(thread);
-}
-
-fn pin_to(core: usize) -> Result<(), rustix::io::Errno> {
-    let mut set = rustix::thread::CpuSet::new();
-    if core < rustix::thread::CpuSet::MAX_CPU {
-        set.set(core);
-    }
-    rustix::thread::sched_setaffinity(None, &set)
 }
 
 /// The one host that suits every stage of a thread.

@@ -14,12 +14,16 @@ mod cursor;
 mod escape;
 mod fault;
 mod levels;
+mod literal;
 mod scalars;
+pub mod simd;
 mod time;
 
 pub use cursor::{Cursor, MAX_NESTING, whole_number};
 pub use escape::{quoted, unescape};
 pub use fault::{Fault, Parse};
 pub use levels::Decimals;
+pub(crate) use literal::Memo;
 pub use scalars::scalars;
+pub(crate) use simd::{LevelShape, Piece};
 pub use time::rfc3339;

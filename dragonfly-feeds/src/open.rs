@@ -4,6 +4,7 @@ use std::{
     collections::hash_map::RandomState,
     hash::{BuildHasher, Hasher},
     path::PathBuf,
+    time::Duration,
 };
 
 use dragonfly_clients::{Drive, ws};
@@ -13,16 +14,13 @@ use dragonfly_core::{
     market::{Instrument, InstrumentError, MAX_DEPTH, Symbol, Venue},
 };
 
-use crate::{
-    decorate::Changed,
-    venue::{self, Spec, Subscription},
-};
+use crate::venue::{self, Spec, Subscription};
 
 /// A book feed over WebSocket, ready for [`Flow::listen`](dragonfly_core::flow::Flow::listen).
 pub type BookFeed = Drive<ws::Client, Box<dyn Subscriber>, BookChanges>;
 
 /// What such a feed emits: the best levels whenever they, or the state of the book, change.
-pub type BookChanges = Changed<BookListener<Box<dyn Decoder>>>;
+pub type BookChanges = BookListener<Box<dyn Decoder>>;
 
 /// Why a feed could not be opened; nothing has been connected yet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -142,6 +140,7 @@ pub struct Builder {
     channel_depth: Option<usize>,
     endpoint: Option<String>,
     trust: Trust,
+    busy_poll: Option<Duration>,
 }
 
 /// Which certificates are trusted besides the public ones.
@@ -167,6 +166,7 @@ impl Builder {
             channel_depth: None,
             endpoint: None,
             trust: Trust::Public,
+            busy_poll: None,
         })
     }
 
@@ -210,6 +210,13 @@ impl Builder {
         self
     }
 
+    /// Lets its reads ask the network card itself for this long, see
+    /// [`ws::ClientBuilder::busy_poll`].
+    pub const fn busy_poll(mut self, time: Duration) -> Self {
+        self.busy_poll = Some(time);
+        self
+    }
+
     /// Makes the feed; it connects when its flow runs.
     ///
     /// # Errors
@@ -227,6 +234,9 @@ impl Builder {
             Trust::File(path) => client.tls_ca_file(path),
             Trust::Text(pem) => client.tls_ca_pem(pem),
         };
+        if let Some(time) = self.busy_poll {
+            client = client.busy_poll(time);
+        }
         let client = client
             .build()
             .map_err(|error| OpenError::Client { venue, error })?;
@@ -303,14 +313,9 @@ impl Builder {
         let venue = Venue::new(self.spec.id).unwrap_or_default();
         let decoder = (self.spec.decoder)(&wanted);
         let rules = (self.spec.rules)();
-        let listener = BookListener::new(venue, decoder, rules, self.depth, symbols);
+        let listener = BookListener::new(venue, decoder, rules, self.depth, symbols).only_changes();
         let subscriber = (self.spec.subscriber)(&wanted);
-        Feed::new(
-            name,
-            subscriber,
-            Changed::new(listener),
-            (self.spec.policy)(),
-        )
+        Feed::new(name, subscriber, listener, (self.spec.policy)())
     }
 }
 

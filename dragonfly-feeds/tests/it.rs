@@ -11,6 +11,8 @@ mod it {
     pub(crate) mod fixtures;
     pub(crate) mod fuzz_smoke;
     pub(crate) mod json_text;
+    pub(crate) mod only_changes;
     pub(crate) mod replay;
     pub(crate) mod sequence;
+    pub(crate) mod wide;
 }

@@ -4,10 +4,13 @@ mod early;
 mod frames;
 
 use dragonfly_core::{
-    feed::Decoded,
+    feed::{Decoded, Decoder, FeedError},
     market::{BookUpdate, Price, Qty},
 };
-use dragonfly_feeds::venue::{self, Subscription};
+use dragonfly_feeds::{
+    json::{Cursor, simd},
+    venue::{self, Subscription},
+};
 
 pub use early::early;
 pub use frames::frames;
@@ -38,6 +41,51 @@ pub fn decode(id: &str, diffs: bool, bytes: &[u8]) {
     });
     assert_eq!(applied > 0, decoded == Ok(Decoded::Book));
     (spec.subscriber)(&wanted).acknowledge(bytes);
+}
+
+/// What decoding a message comes to, and the updates in it.
+type Outcome = (Result<Decoded, FeedError>, Vec<String>);
+
+/// Reads what follows the first byte, which chooses the venue, in every way there is: in wide registers
+/// and byte by byte, compared with what is expected and in general, for the first time and once more.
+///
+/// # Panics
+/// When two ways differ.
+pub fn simd(bytes: &[u8]) {
+    let Some((first, message)) = bytes.split_first() else {
+        return;
+    };
+    let levels = || {
+        let (mut cursor, mut levels) = (Cursor::new(message), Vec::new());
+        let read = cursor.pairs(&mut levels, usize::from(*first));
+        (read.map(|decimals| (levels, decimals)), cursor.position())
+    };
+    assert_eq!(levels(), simd::plainly(levels));
+    let spec = venue::all()[usize::from(*first) % venue::all().len()];
+    let fresh = || (spec.decoder)(&Subscription::default());
+    let mut decoder = fresh();
+    let first = updates(&mut decoder, message);
+    assert_eq!(first, simd::plainly(|| updates(&mut fresh(), message)));
+    let spaced = [b" ", message].concat();
+    let general = updates(&mut fresh(), &spaced);
+    assert_eq!((first.0.is_ok(), &first.1), (general.0.is_ok(), &general.1));
+    if spec.id != "kraken" {
+        // Kraken's decoder learns the depth of a book, which shows.
+        assert_eq!(first, updates(&mut decoder, message));
+    }
+}
+
+fn updates(decoder: &mut Box<dyn Decoder>, message: &[u8]) -> Outcome {
+    let mut update = BookUpdate {
+        wanted: 10,
+        ..BookUpdate::default()
+    };
+    let mut updates = Vec::new();
+    let decoded = decoder.decode(&mut message.to_vec(), &mut update, &mut |update| {
+        updates.push(format!("{update:?}"));
+        update.clear();
+    });
+    (decoded, updates)
 }
 
 /// Parses `text` as a number in every way there is.

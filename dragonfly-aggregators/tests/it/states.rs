@@ -2,7 +2,7 @@
 
 use dragonfly_aggregators::{Bbo, Liquidity};
 use dragonfly_core::{
-    market::{BookEvent, BookState, Cause, Depth, Level, Symbol, Venue},
+    market::{BookEvent, BookState, Cause, Depth, Ladder, Level, Symbol, Venue},
     stage::Aggregator,
 };
 
@@ -103,4 +103,32 @@ fn a_leg_too_many_is_left_out_and_the_others_stay_right() {
     assert!(bbo.publish().is_none());
     bbo.apply(&book("v03", "1.4", "1.7"));
     assert_eq!(bbo.publish().unwrap().bids[0].price.to_string(), "1.4");
+}
+
+#[test]
+fn levels_out_of_order_are_left_out_and_leave_nothing_behind() {
+    let mut bbo = Bbo::top(2);
+    let prices = |prices: &[&str]| -> Ladder {
+        let level = |p: &&str| Level::new(p.parse().unwrap(), "1".parse().unwrap());
+        prices.iter().map(level).collect()
+    };
+    for venue in ["a", "b", "c"] {
+        bbo.apply(&book(venue, "10", "20"));
+    }
+    let mut wrong = book("b", "10", "20");
+    wrong.depth.bids = prices(&["8", "99", "7"]);
+    wrong.depth.asks = prices(&["21", "21", "22"]);
+    bbo.apply(&wrong);
+    let view = bbo.publish().unwrap();
+    assert_eq!(
+        view.bids.iter().map(|l| l.price.to_string()).max().unwrap(),
+        "10"
+    );
+    bbo.apply(&down("a"));
+    bbo.apply(&down("c"));
+    let view = bbo.publish().unwrap();
+    let shown: Vec<_> = view.bids.iter().map(|l| l.price.to_string()).collect();
+    assert_eq!((shown, view.asks.len()), (vec!["8".to_owned()], 1));
+    bbo.apply(&book("b", "10", "20"));
+    assert_eq!(bbo.publish().unwrap().bids[0].price.to_string(), "10");
 }

@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use super::{
     endpoint::Endpoint,
     reader::Reader,
-    settings::{ClientBuilder, Settings},
+    settings::{ClientBuilder, Settings, set_busy_poll},
     stream::{Ahead, Transport},
     upgrade,
     writer::Writer,
@@ -96,6 +96,9 @@ impl Client {
         let socket = SockRef::from(stream);
         if let Some(idle) = self.settings.keepalive {
             socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(idle))?;
+        }
+        if let Some(time) = self.settings.busy_poll {
+            set_busy_poll(&socket, time)?;
         }
         #[cfg(target_os = "linux")]
         if let Some(limit) = self.settings.user_timeout {

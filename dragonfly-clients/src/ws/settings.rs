@@ -1,10 +1,11 @@
 //! What a WebSocket client can be told, with its defaults and ranges.
 
-use std::{fmt::Display, ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
+use std::{fmt::Display, io, ops::RangeInclusive, path::Path, sync::Arc, time::Duration};
 
 use dragonfly_core::client::ClientError;
 use hyper::header::HeaderValue;
 use rustls::{ClientConfig, pki_types::ServerName};
+use socket2::{Domain, Socket, Type};
 
 use super::{
     connect::Client,
@@ -14,6 +15,7 @@ use super::{
 
 const LIMITS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(300);
 const MESSAGES: RangeInclusive<usize> = 1024..=32 << 20;
+const BUSY_POLLS: RangeInclusive<Duration> = Duration::from_micros(1)..=Duration::from_millis(10);
 const TCP_TIMES: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 
 /// What a [`Client`] is made of; see each method for its default and range.
@@ -40,6 +42,7 @@ pub(super) struct Settings {
     pub(super) nodelay: bool,
     pub(super) user_timeout: Option<Duration>,
     pub(super) keepalive: Option<Duration>,
+    pub(super) busy_poll: Option<Duration>,
     /// Whether a connection without TLS may leave this machine.
     pub(super) plain_text_anywhere: bool,
 }
@@ -58,6 +61,7 @@ impl ClientBuilder {
                 nodelay: true,
                 user_timeout: None,
                 keepalive: None,
+                busy_poll: None,
                 plain_text_anywhere: false,
             },
             tls_config: None,
@@ -149,6 +153,16 @@ impl ClientBuilder {
         self
     }
 
+    /// Lets a read ask the network card itself for this long before it gives up (`SO_BUSY_POLL`,
+    /// Linux alone). Default: the system's, mostly off; 1 us to 10 ms, in whole microseconds.
+    ///
+    /// It needs the privilege `CAP_NET_ADMIN`, or the sysctl `net.core.busy_read` at as much. Cards
+    /// whose driver has no queues to ask, and the loopback interface, are read as before.
+    pub fn busy_poll(mut self, time: Duration) -> Self {
+        self.settings.busy_poll = Some(time);
+        self
+    }
+
     /// Names the program to the server. Default `dragonfly/<version>`; visible ASCII.
     pub fn user_agent(mut self, name: impl Into<String>) -> Self {
         self.user_agent = name.into();
@@ -167,11 +181,12 @@ impl ClientBuilder {
     /// # Errors
     /// [`ClientError::Endpoint`] names the setting that is wrong: the address, a number outside its
     /// range, a trust-anchor file that cannot be read or holds no certificate, `ws://` to another
-    /// machine.
+    /// machine, busy polling that the system refuses.
     pub fn build(self) -> Result<Client, ClientError> {
         let endpoint = Endpoint::parse(&self.url)?;
         self.check_plain_text(&endpoint)?;
         self.check_ranges()?;
+        self.check_busy_poll()?;
         let user_agent = HeaderValue::from_str(&self.user_agent).map_err(|_| {
             wrong(format!(
                 "user agent {:?} is not plain text",
@@ -226,6 +241,30 @@ impl ClientBuilder {
         )))
     }
 
+    /// Tries it on a socket of its own, so that it is refused here and not at every connection.
+    fn check_busy_poll(&self) -> Result<(), ClientError> {
+        let Some(time) = self.settings.busy_poll else {
+            return Ok(());
+        };
+        if !BUSY_POLLS.contains(&time) {
+            return Err(out_of_range(
+                "busy_poll",
+                "1 us to 10 ms",
+                format!("{time:?}"),
+            ));
+        }
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None);
+        socket
+            .and_then(|socket| set_busy_poll(&socket, time))
+            .map_err(|error| {
+                let us = time.as_micros();
+                wrong(format!(
+                    "busy polling for {us} us is refused by the system ({error}): it takes Linux, and \
+                     CAP_NET_ADMIN or the sysctl net.core.busy_read at {us} or more"
+                ))
+            })
+    }
+
     fn check_ranges(&self) -> Result<(), ClientError> {
         let set = &self.settings;
         for (name, limit) in [
@@ -258,6 +297,17 @@ impl ClientBuilder {
         }
         Ok(())
     }
+}
+
+/// Sets `SO_BUSY_POLL`.
+#[cfg(target_os = "linux")]
+pub(super) fn set_busy_poll(socket: &Socket, time: Duration) -> io::Result<()> {
+    socket.set_busy_poll(u32::try_from(time.as_micros()).unwrap_or(u32::MAX))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn set_busy_poll(_: &Socket, _: Duration) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 fn wrong(what: String) -> ClientError {
@@ -307,6 +357,8 @@ mod tests {
         assert_eq!(text, "tls_timeout must be from 1 ms to 300 s, not 0ns");
         let text = refusal(to(url).tcp_keepalive(Duration::from_millis(5)));
         assert_eq!(text, "tcp_keepalive must be from 1 s to 3600 s, not 5ms");
+        let text = refusal(to(url).busy_poll(Duration::from_millis(11)));
+        assert_eq!(text, "busy_poll must be from 1 us to 10 ms, not 11ms");
     }
 
     #[test]

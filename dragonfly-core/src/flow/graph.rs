@@ -11,6 +11,7 @@ use std::{
 use crate::{
     clock::Clock,
     counter::Counter,
+    run::NoSuchCore,
     stage::{Host, Stage},
 };
 
@@ -42,7 +43,10 @@ pub enum WiringError {
         /// What the thread has.
         found: &'static str,
     },
-    /// A thread could not be started or pinned.
+    /// A thread was to be tied to a core that is not there.
+    #[error(transparent)]
+    Core(#[from] NoSuchCore),
+    /// A thread could not be started.
     #[error("thread {name}: {reason}")]
     Thread {
         /// The thread.

@@ -37,6 +37,20 @@ pub struct LegStatus {
     pub ts_recv: UtcNanos,
 }
 
+impl LegStatus {
+    #[inline]
+    const fn of(event: &BookEvent) -> Self {
+        Self {
+            state: event.state,
+            cause: event.cause,
+            epoch: event.epoch,
+            seq: event.seq,
+            ts_venue: event.ts_venue,
+            ts_recv: event.ts_recv,
+        }
+    }
+}
+
 /// The legs of a view: who they are (shared, it changes only when a leg first appears) and how they
 /// are (copied into every view).
 #[derive(Clone, Debug)]
@@ -73,15 +87,22 @@ impl Legs {
             Some(index) => index,
             None => self.add(event)?,
         };
-        self.status[index] = LegStatus {
-            state: event.state,
-            cause: event.cause,
-            epoch: event.epoch,
-            seq: event.seq,
-            ts_venue: event.ts_venue,
-            ts_recv: event.ts_recv,
-        };
+        self.status[index] = LegStatus::of(event);
         Some(index)
+    }
+
+    /// Takes over the state an event reports where the caller has an idea which leg it is of;
+    /// false, and nothing is changed, when the leg at `index` is another one.
+    #[inline]
+    pub fn refresh(&mut self, index: usize, event: &BookEvent) -> bool {
+        let is_it = self
+            .ids
+            .get(index)
+            .is_some_and(|id| id.native_symbol == event.native_symbol && id.venue == event.venue);
+        if is_it {
+            self.status[index] = LegStatus::of(event);
+        }
+        is_it
     }
 
     fn add(&mut self, event: &BookEvent) -> Option<usize> {

@@ -143,12 +143,17 @@ impl<T> Reader<T> {
         if !self.lent.is_empty() {
             return Ok(());
         }
-        while self.lent.len() < self.batch {
-            match self.receiver.try_recv() {
-                Ok(item) => self.lent.push(item),
-                Err(TryRecvError::Disconnected) if self.lent.is_empty() => return Err(Closed),
-                Err(_) => break,
-            }
+        match self.receiver.try_recv() {
+            Ok(item) => self.lent.push(item),
+            Err(TryRecvError::Disconnected) => return Err(Closed),
+            Err(TryRecvError::Empty) => return Ok(()),
+        }
+        // To ask whether there is more is cheaper than to be told that there is not.
+        while self.lent.len() < self.batch && !self.receiver.is_empty() {
+            let Ok(item) = self.receiver.try_recv() else {
+                break;
+            };
+            self.lent.push(item);
         }
         Ok(())
     }
@@ -165,7 +170,11 @@ impl<T: Send> Consumer for Reader<T> {
 
     #[inline]
     fn release(&mut self, count: usize) {
-        self.lent.drain(..count);
+        if count == self.lent.len() {
+            self.lent.clear();
+        } else {
+            self.lent.drain(..count);
+        }
     }
 }
 

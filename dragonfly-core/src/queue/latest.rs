@@ -104,6 +104,8 @@ impl<T> Drop for Buffer<T> {
 }
 
 /// The writing end of a [`latest`] queue. Its own slot is empty between calls.
+// Each end has cache lines of its own, wherever the two are kept.
+#[repr(align(128))]
 pub struct Writer<T> {
     buffer: Arc<Buffer<T>>,
     own: u64,
@@ -151,6 +153,7 @@ impl<T> fmt::Debug for Writer<T> {
 }
 
 /// The reading end of a [`latest`] queue.
+#[repr(align(128))]
 pub struct Reader<T> {
     buffer: Arc<Buffer<T>>,
     own: u64,

@@ -30,9 +30,7 @@
 //! [`PushError::Closed`]: super::PushError::Closed
 //! [`Closed`]: super::Closed
 
-use std::marker::PhantomData;
-
-pub use super::ends::{BroadcastReader as Reader, SharedWriter as Writer};
+pub use super::ends::{SharedWriter as Writer, StampReader as Reader};
 use super::{Queue, ends, readers::MAX_READERS, slots::check_capacity};
 
 /// A broadcast ring of `capacity` items with many writers.
@@ -78,13 +76,7 @@ impl<T: Send + Sync + 'static> Queue<T> for Mpmc {
 
     fn open(self) -> (Writer<T>, Reader<T>) {
         let (writing, reading) = ends::open(self.capacity, MAX_READERS);
-        (
-            ends::SharedWriter(writing),
-            Reader {
-                reading,
-                shares: PhantomData,
-            },
-        )
+        (Writer::new(writing), Reader::new(reading))
     }
 
     fn label(&self) -> String {

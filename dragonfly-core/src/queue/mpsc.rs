@@ -74,7 +74,7 @@ impl<T: Send + 'static> Queue<T> for Mpsc {
 
     fn open(self) -> (Writer<T>, Reader<T>) {
         let (writing, reading) = ends::open(self.capacity, 1);
-        (ends::SharedWriter(writing), ends::SoleReader(reading))
+        (Writer::new(writing), Reader::new(reading))
     }
 
     fn label(&self) -> String {

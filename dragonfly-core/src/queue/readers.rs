@@ -11,7 +11,7 @@
 
 use crossbeam_utils::CachePadded;
 
-use crate::sync::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Arc, AtomicU64, AtomicUsize, Ordering};
 
 /// How many readers a broadcast queue can have at a time.
 pub const MAX_READERS: usize = if cfg!(loom) { 3 } else { 64 };
@@ -19,10 +19,13 @@ pub const MAX_READERS: usize = if cfg!(loom) { 3 } else { 64 };
 /// No reader has this place.
 const FREE: u64 = u64::MAX;
 
+/// Where one reader stands, or [`FREE`]. The reader holds it too, which saves it the way there.
+pub(super) type Place = Arc<CachePadded<AtomicU64>>;
+
 /// The readers of one ring.
 #[derive(Debug)]
 pub(super) struct Readers {
-    places: Box<[CachePadded<AtomicU64>]>,
+    places: Box<[Place]>,
     /// Written only when readers come and go, read by writers all the time.
     roll: CachePadded<Roll>,
 }
@@ -38,9 +41,10 @@ struct Roll {
 }
 
 impl Readers {
-    /// One reader, at position 0 in place 0, and room for `max` in all.
+    /// One reader, at position 0 in the [`first`](Self::first) place, and room for `max` in all.
     pub(super) fn new(max: usize) -> Self {
-        let place = |at| CachePadded::new(AtomicU64::new(if at == 0 { 0 } else { FREE }));
+        let position = |at| if at == 0 { 0 } else { FREE };
+        let place = |at| Arc::new(CachePadded::new(AtomicU64::new(position(at))));
         Self {
             places: (0..max).map(place).collect(),
             roll: CachePadded::new(Roll {
@@ -51,39 +55,37 @@ impl Readers {
         }
     }
 
+    /// The place of the reader that was there from the start.
+    pub(super) fn first(&self) -> Place {
+        Arc::clone(&self.places[0])
+    }
+
     /// Adds a reader at `position`, where the caller, itself a reader, stands and stays meanwhile.
     ///
     /// # Panics
     /// When every place is taken.
-    pub(super) fn add(&self, position: u64) -> usize {
-        let take = |place: &CachePadded<AtomicU64>| {
+    pub(super) fn add(&self, position: u64) -> Place {
+        let take = |place: &Place| {
             place
                 .compare_exchange(FREE, position, Ordering::AcqRel, Ordering::Relaxed)
                 .is_ok()
         };
-        let place = self.places.iter().position(take);
-        let Some(place) = place else {
+        let Some(at) = self.places.iter().position(take) else {
             panic!(
                 "a broadcast queue has at most {} readers at a time",
                 self.places.len()
             );
         };
         self.roll.present.fetch_add(1, Ordering::Relaxed);
-        self.roll.used.fetch_max(place + 1, Ordering::Relaxed);
+        self.roll.used.fetch_max(at + 1, Ordering::Relaxed);
         self.roll.changes.fetch_add(1, Ordering::Release);
-        place
+        Arc::clone(&self.places[at])
     }
 
     /// The reader in `place` is gone; it gates no longer.
-    pub(super) fn remove(&self, place: usize) {
-        self.places[place].store(FREE, Ordering::Release);
+    pub(super) fn remove(&self, place: &Place) {
+        place.store(FREE, Ordering::Release);
         self.roll.present.fetch_sub(1, Ordering::Release);
-    }
-
-    /// The reader in `place` has passed everything before `position`.
-    #[inline]
-    pub(super) fn advance(&self, place: usize, position: u64) {
-        self.places[place].store(position, Ordering::Release);
     }
 
     /// Whether no reader is left. None can come back.

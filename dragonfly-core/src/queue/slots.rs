@@ -18,6 +18,8 @@ pub const MAX_CAPACITY: usize = 1 << 30;
 /// A power of two of slots, addressed by ever-growing positions.
 pub(super) struct Slots<T> {
     cells: Box<[UnsafeCell<MaybeUninit<T>>]>,
+    /// One less than the count of cells.
+    mask: u64,
     #[cfg(loom)]
     shadows: Box<[loom::cell::UnsafeCell<()>]>,
 }
@@ -37,6 +39,7 @@ impl<T> Slots<T> {
         check_capacity(capacity);
         let count = capacity.next_power_of_two();
         Self {
+            mask: count as u64 - 1,
             cells: (0..count)
                 .map(|_| UnsafeCell::new(MaybeUninit::uninit()))
                 .collect(),
@@ -52,29 +55,20 @@ impl<T> Slots<T> {
         self.cells.len()
     }
 
-    /// The slot of a position.
+    /// The slot of a position: in bounds, because the count of slots is a power of two, so a mask
+    /// cuts every position to below it.
     #[inline]
-    #[allow(clippy::cast_possible_truncation)] // Only the low bits count.
+    #[allow(clippy::cast_possible_truncation)] // Less than the count of cells.
     pub(super) fn slot(&self, position: u64) -> usize {
-        (position as usize) & (self.cells.len() - 1)
-    }
-
-    /// How many of the positions `from..to` lie in a row, before the ring wraps.
-    #[inline]
-    #[allow(clippy::cast_possible_truncation)] // Never more than the count of slots.
-    pub(super) fn contiguous(&self, from: u64, to: u64) -> usize {
-        ((to - from) as usize).min(self.cells.len() - self.slot(from))
+        (position & self.mask) as usize
     }
 
     /// The slot's place in memory, with leave to touch all slots: from the base pointer, because a
-    /// pointer made from one cell may not be used for its neighbours.
+    /// pointer made from one cell may not be used for its neighbours. In bounds for what
+    /// [`slot`](Self::slot) returns.
     #[inline]
     fn at(&self, slot: usize) -> *mut T {
-        assert!(
-            slot < self.cells.len(),
-            "slot {slot} of {}",
-            self.cells.len()
-        );
+        debug_assert!(slot < self.cells.len());
         // `UnsafeCell` and `MaybeUninit` both have the layout of what they hold, and writing through
         // a shared slice of `UnsafeCell` is what `UnsafeCell` is for.
         self.cells
@@ -96,16 +90,23 @@ impl<T> Slots<T> {
         unsafe { ptr::write(self.at(slot), item) }
     }
 
-    /// Puts `item` into the full slot of `position` and returns what was there.
+    /// Puts `item` into the full slot of `position` and returns what was there, if it has to be
+    /// dropped.
     ///
     /// # Safety
     /// The slot holds an item and no other thread touches it during the call.
     #[inline]
-    pub(super) unsafe fn replace(&self, position: u64, item: T) -> T {
+    pub(super) unsafe fn replace(&self, position: u64, item: T) -> Option<T> {
+        if !mem::needs_drop::<T>() {
+            // Forgetting it saves moving it out first.
+            // SAFETY: by contract the slot is ours alone.
+            unsafe { self.write(position, item) };
+            return None;
+        }
         let slot = self.slot(position);
         self.touch_mut(slot);
         // SAFETY: the place is in bounds, aligned, by contract initialised and ours alone.
-        unsafe { ptr::replace(self.at(slot), item) }
+        Some(unsafe { ptr::replace(self.at(slot), item) })
     }
 
     /// Moves the item of `position` out; the slot is empty afterwards.

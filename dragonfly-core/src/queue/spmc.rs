@@ -25,9 +25,7 @@
 //! [`PushError::Closed`]: super::PushError::Closed
 //! [`Closed`]: super::Closed
 
-use std::marker::PhantomData;
-
-pub use super::ends::{BroadcastReader as Reader, SoleWriter as Writer};
+pub use super::ends::{CursorReader as Reader, SoleWriter as Writer};
 use super::{Queue, ends, readers::MAX_READERS, slots::check_capacity};
 
 /// A broadcast ring of `capacity` items with one writer.
@@ -79,13 +77,7 @@ impl<T: Send + Sync + 'static> Queue<T> for Spmc {
 
     fn open(self) -> (Writer<T>, Reader<T>) {
         let (writing, reading) = ends::open(self.capacity, MAX_READERS);
-        (
-            ends::SoleWriter(writing),
-            Reader {
-                reading,
-                shares: PhantomData,
-            },
-        )
+        (Writer::new(writing), Reader::new(reading))
     }
 
     fn label(&self) -> String {

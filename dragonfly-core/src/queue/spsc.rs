@@ -82,13 +82,13 @@ impl<T: Send + 'static> Queue<T> for Spsc {
         let writer = Writer {
             ring: Arc::clone(&ring),
             tail: 0,
-            head_seen: 0,
+            limit: self.capacity as u64,
         };
         let reader = Reader {
+            wrap: ring.slots.count() as u64,
             ring,
             head: 0,
-            tail_seen: 0,
-            lent: 0,
+            seen: 0,
         };
         (writer, reader)
     }
@@ -125,20 +125,25 @@ impl<T> Drop for Ring<T> {
 }
 
 /// The writing end of an [`spsc`] queue.
+// Each end has cache lines of its own, wherever the two are kept.
+#[repr(align(128))]
 pub struct Writer<T> {
     ring: Arc<Ring<T>>,
     tail: u64,
-    /// Where the reader stood when last looked at; it may be further by now.
-    head_seen: u64,
+    /// Positions before this one were free when last looked; more may be by now.
+    limit: u64,
 }
 
 impl<T> Writer<T> {
+    #[inline]
     fn is_full(&mut self) -> bool {
-        if self.tail - self.head_seen < self.ring.capacity {
-            return false;
-        }
-        self.head_seen = self.ring.head.load(Ordering::Acquire);
-        self.tail - self.head_seen >= self.ring.capacity
+        self.tail == self.limit && self.is_full_now()
+    }
+
+    /// Looks where the reader is.
+    fn is_full_now(&mut self) -> bool {
+        self.limit = self.ring.head.load(Ordering::Acquire) + self.ring.capacity;
+        self.tail == self.limit
     }
 }
 
@@ -177,27 +182,32 @@ impl<T> fmt::Debug for Writer<T> {
 }
 
 /// The reading end of an [`spsc`] queue.
+#[repr(align(128))]
 pub struct Reader<T> {
     ring: Arc<Ring<T>>,
     head: u64,
-    /// Where the writer stood when last looked at; it may be further by now.
-    tail_seen: u64,
-    lent: usize,
+    /// Positions before this one are known to be written, and what lies between is on loan.
+    seen: u64,
+    /// Where the ring wraps after `head`.
+    wrap: u64,
 }
 
 impl<T> Reader<T> {
-    /// Looks for items when none are known, and tells whether none will ever come.
-    fn look(&mut self) -> Result<(), Closed> {
-        if self.tail_seen != self.head {
+    /// The end of the items from `head` on, up to where the ring wraps.
+    #[inline]
+    fn look(&self) -> u64 {
+        self.ring.tail.load(Ordering::Acquire).min(self.wrap)
+    }
+
+    /// Called when there is nothing: tells whether there never will be.
+    #[cold]
+    fn check_closed(&mut self) -> Result<(), Closed> {
+        if self.ring.written.load(Ordering::Acquire) {
             return Ok(());
         }
-        self.tail_seen = self.ring.tail.load(Ordering::Acquire);
-        if self.tail_seen != self.head || self.ring.written.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        // The writer may have pushed between the two loads above and then gone.
-        self.tail_seen = self.ring.tail.load(Ordering::Acquire);
-        if self.tail_seen == self.head {
+        // The writer may have pushed after we looked, and then gone.
+        self.seen = self.look();
+        if self.seen == self.head {
             Err(Closed)
         } else {
             Ok(())
@@ -210,24 +220,33 @@ impl<T: Send> Consumer for Reader<T> {
 
     #[inline]
     fn ready(&mut self) -> Result<&[T], Closed> {
-        self.look()?;
-        self.lent = self.ring.slots.contiguous(self.head, self.tail_seen);
-        // SAFETY: `head..tail_seen` holds items, which the writer does not touch before `head` has
-        // passed them; `head` moves in `release`, which needs this end for itself.
-        Ok(unsafe { self.ring.slots.lend(self.head, self.lent) })
+        if self.seen == self.head {
+            self.seen = self.look();
+            if self.seen == self.head {
+                self.check_closed()?;
+            }
+        }
+        // SAFETY: `head..seen` holds items in a row, which the writer does not touch before `head`
+        // has passed them; `head` moves in `release`, which needs this end for itself.
+        Ok(unsafe {
+            self.ring
+                .slots
+                .lend(self.head, (self.seen - self.head) as usize)
+        })
     }
 
     #[inline]
     fn release(&mut self, count: usize) {
+        let (from, lent) = (self.head, self.seen - self.head);
         assert!(
-            count <= self.lent,
-            "released {count} of {} lent items",
-            self.lent
+            count as u64 <= lent,
+            "released {count} of {lent} lent items"
         );
-        let from = self.head;
         self.ring.slots.end_loan(from, count);
-        self.lent -= count;
         self.head += count as u64;
+        if self.head == self.wrap {
+            self.wrap += self.ring.slots.count() as u64;
+        }
         // Stored even when an item's drop panics, or the ring would drop these items again.
         let _passed = Passed {
             head: &self.ring.head,

@@ -2,9 +2,10 @@
 
 use std::num::NonZero;
 
+use super::machine::check_cores;
 use crate::{
     clock::Nanos,
-    flow::{Node, StageKind},
+    flow::{Node, StageKind, WiringError},
 };
 
 /// Which stages share a thread.
@@ -75,7 +76,7 @@ impl RunOptions {
     }
 
     /// Ties thread `i` to the core `cores[i]`, in turn where there are fewer cores than threads.
-    /// Threads are not tied by default.
+    /// Threads are not tied by default. A core that is not there is an error of the launch.
     pub fn pin(mut self, cores: impl Into<Vec<usize>>) -> Self {
         self.pin = cores.into();
         self
@@ -85,6 +86,11 @@ impl RunOptions {
     pub const fn join_limit(mut self, limit: Nanos) -> Self {
         self.join_limit = limit;
         self
+    }
+
+    /// What the machine cannot give.
+    pub(super) fn check(&self) -> Result<(), WiringError> {
+        Ok(check_cores(&self.pin)?)
     }
 
     /// Replaces what is automatic by what it comes to on this machine.

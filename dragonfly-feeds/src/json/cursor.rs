@@ -20,6 +20,11 @@ impl<'a> Cursor<'a> {
         Self { message, at: 0 }
     }
 
+    /// How many bytes are before this place.
+    pub const fn position(&self) -> usize {
+        self.at
+    }
+
     /// A fault at this place.
     #[cold]
     pub const fn fault(&self, what: &'static str) -> Fault {

@@ -3,7 +3,10 @@
 use dragonfly_core::market::{Level, NumberError, Price, Qty};
 use memchr::{memchr2, memrchr};
 
-use super::{Cursor, Fault, Parse};
+use super::{
+    Cursor, Fault, Parse,
+    simd::{self, LevelShape},
+};
 
 /// The most decimals prices and quantities were written with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -113,9 +116,13 @@ impl Cursor<'_> {
                 self.skip_pairs()?;
                 return Ok(decimals);
             }
-            let (level, written) = self.pair()?;
-            levels.push(level);
-            decimals = decimals.max(written);
+            let before = levels.len();
+            self.at = simd::pairs(self.message, self.at, [&mut *levels], wanted, &mut decimals);
+            if levels.len() == before {
+                let (level, written) = self.pair()?;
+                levels.push(level);
+                decimals = decimals.max(written);
+            }
             if !self.continues(b']')? {
                 return Ok(decimals);
             }
@@ -132,7 +139,7 @@ impl Cursor<'_> {
 
     /// `["price","qty"]` with plain numbers and without white space, which is what venues send.
     #[inline]
-    fn plain_pair(&mut self) -> Option<(Level, Decimals)> {
+    pub(super) fn plain_pair(&mut self) -> Option<(Level, Decimals)> {
         let rest = self.message.get(self.at..)?.strip_prefix(b"[\"")?;
         let (price, price_decimals, len) = Price::parse_prefix(rest)?;
         let rest = rest.get(len..)?.strip_prefix(b"\",\"")?;
@@ -181,6 +188,36 @@ impl Cursor<'_> {
                 Ok(())
             }
             _ => Err(self.fault("an array of levels without end")),
+        }
+    }
+
+    /// Reads an array of objects, those of the given shape into the place of their head; `other` reads
+    /// one that is written otherwise. Returns whether there was none such.
+    #[inline]
+    pub(crate) fn objects<const N: usize>(
+        &mut self,
+        shape: &LevelShape<N>,
+        mut into: [&mut Vec<Level>; N],
+        decimals: &mut Decimals,
+        mut other: impl FnMut(&mut Self, &mut [&mut Vec<Level>; N], &mut Decimals) -> Parse<()>,
+    ) -> Parse<bool> {
+        self.expect(b'[', "not an array")?;
+        if self.passes(b']')? {
+            return Ok(true);
+        }
+        let mut is_all = true;
+        loop {
+            let places = into.each_mut().map(|levels| &mut **levels);
+            let end = simd::objects(self.message, self.at, shape, places, decimals);
+            if end == self.at {
+                is_all = false;
+                other(self, &mut into, decimals)?;
+            } else {
+                self.at = end;
+            }
+            if !self.continues(b']')? {
+                return Ok(is_all);
+            }
         }
     }
 

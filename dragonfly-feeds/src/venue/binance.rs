@@ -12,7 +12,7 @@ use dragonfly_core::{
 
 use super::{
     Diffs, Spec, Subscription,
-    grammar::{Apply, Grammar, Json, is_other, lacks, symbol, unified, words},
+    grammar::{Apply, Grammar, Json, Known, is_other, lacks, symbol, unified, words},
 };
 use crate::json::{Cursor, Parse, quoted, scalars, whole_number};
 
@@ -52,13 +52,13 @@ pub(super) static SPEC: Spec = Spec {
             levels: wanted.levels(&SPEC),
         })
     },
-    decoder: |_| Box::new(Json(Books { diffs: false })),
+    decoder: |_| Box::new(Json(Books::default())),
     diffs: Some(Diffs {
         rules: || BookRules {
             sequence: SequenceRule::Span,
             ..BookRules::default()
         },
-        decoder: |_: &Subscription| Box::new(Json(Books { diffs: true })),
+        decoder: |_: &Subscription| Box::new(Json(Books { diffs: true, ..Books::default() })),
         snapshot: framed_snapshot,
     }),
 };
@@ -136,10 +136,22 @@ impl Subscriber for Streams {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Books {
     /// Reads the channel of changes and its snapshots instead of images.
     diffs: bool,
+    /// By what an image begins with, up to its number.
+    known: Known,
+}
+
+/// What is before and behind the stream's name in what an image begins with.
+const BEFORE_NAME: &[u8] = br#"{"stream":""#;
+const BEHIND_NAME: &[u8] = br#"","data":{"lastUpdateId":"#;
+
+/// Bytes of an image that tell the streams apart: the first of the name.
+#[inline]
+fn key(message: &[u8]) -> Option<&[u8; 16]> {
+    message.get(BEFORE_NAME.len()..)?.first_chunk()
 }
 
 /// What a message has been found to hold, whatever the order of its keys.
@@ -157,6 +169,32 @@ struct Found<'a> {
 }
 
 impl Grammar for Books {
+    #[inline]
+    fn expected(
+        &mut self,
+        message: &[u8],
+        update: &mut BookUpdate,
+        apply: Apply<'_>,
+    ) -> Option<Decoded> {
+        let stream = self.known.find(key(message)?)?;
+        let mut c = Cursor::new(message);
+        c.exactly(&stream.text)?;
+        let id = c.digits()?;
+        let wanted = update.wanted;
+        c.literal(br#","bids":["#)?;
+        c.image(&mut update.bids, wanted, &mut stream.bids, br#","asks":"#)?;
+        c.literal(b"[")?;
+        c.image(&mut update.asks, wanted, &mut stream.asks, b"}")?;
+        c.literal(b"}")?;
+        if !c.rest().is_empty() {
+            return None;
+        }
+        update.symbol = stream.symbol;
+        (update.first, update.last) = (id, id);
+        apply(update);
+        Some(Decoded::Book)
+    }
+
     #[inline]
     fn parse(
         &mut self,
@@ -186,7 +224,9 @@ impl Grammar for Books {
         if !is_book {
             return Ok(Decoded::OTHER);
         }
-        if self.diffs && update.kind == UpdateKind::Image {
+        if !self.diffs {
+            self.learn(message, update.symbol);
+        } else if update.kind == UpdateKind::Image {
             update.kind = UpdateKind::Snapshot;
         }
         apply(update);
@@ -195,6 +235,18 @@ impl Grammar for Books {
 }
 
 impl Books {
+    /// Remembers what an image of `symbol` begins with.
+    fn learn(&mut self, message: &[u8], symbol: Symbol) {
+        let name = message.strip_prefix(BEFORE_NAME).map(|rest| Cursor::new(rest).plain_string());
+        let Some((Some(name), key)) = name.zip(key(message)) else {
+            return;
+        };
+        let text = [BEFORE_NAME, name, BEHIND_NAME].concat();
+        if message.starts_with(&text) {
+            self.known.learn(key, &text, symbol);
+        }
+    }
+
     #[inline]
     fn field<'a>(
         &self,

@@ -14,7 +14,7 @@ use dragonfly_core::{
 
 use super::{
     Diffs, Spec, Subscription,
-    grammar::{Apply, Grammar, Json, is_other, lacks, symbol, unified, words},
+    grammar::{Apply, Grammar, Json, Known, is_other, lacks, symbol, unified, words},
 };
 use crate::early::BestFirst;
 use crate::json::{Cursor, Parse, quoted, scalars, whole_number};
@@ -73,14 +73,14 @@ pub(super) static SPEC: Spec = Spec {
             sequence: SequenceRule::Increasing,
             ..BookRules::default()
         },
-        decoder: |_: &Subscription| Box::new(Json(Books { diffs: true })),
+        decoder: |_: &Subscription| Box::new(Json(Books { diffs: true, ..Books::default() })),
         snapshot: framed_snapshot,
     }),
 };
 
 /// With a single book on the connection, an image need not say whose it is, which it does at its end.
 fn decoder(wanted: &Subscription) -> Box<dyn Decoder> {
-    let books = || Json(Books { diffs: false });
+    let books = || Json(Books::default());
     let [symbol] = &wanted.symbols[..] else {
         return Box::new(books());
     };
@@ -161,10 +161,23 @@ impl Subscriber for Channels {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Books {
     /// Reads the channel of changes and its snapshots instead of images.
     diffs: bool,
+    /// By what an image ends with, from behind its data on.
+    known: Known,
+}
+
+/// What is before and behind the pair's name in what an image ends with.
+const BEFORE_PAIR: &[u8] = br#","channel":"order_book_"#;
+const BEHIND_PAIR: &[u8] = br#"","event":"data"}"#;
+
+/// Bytes of an image that tell the pairs apart: the last of the channel's name.
+#[inline]
+fn key(message: &[u8]) -> Option<&[u8; 16]> {
+    let end = message.len().checked_sub(BEHIND_PAIR.len())?;
+    message.get(..end)?.last_chunk()
 }
 
 /// What a message has been found to hold.
@@ -194,7 +207,46 @@ impl<'a> Found<'a> {
     }
 }
 
+impl Books {
+    /// Remembers what an image of `pair` ends with.
+    #[cold]
+    fn learn(&mut self, message: &[u8], pair: Symbol) {
+        let text = [BEFORE_PAIR, pair.as_bytes(), BEHIND_PAIR].concat();
+        if let Some(key) = key(message).filter(|_| message.ends_with(&text)) {
+            self.known.learn(key, &text, pair);
+        }
+    }
+}
+
 impl Grammar for Books {
+    #[inline]
+    fn expected(
+        &mut self,
+        message: &[u8],
+        update: &mut BookUpdate,
+        apply: Apply<'_>,
+    ) -> Option<Decoded> {
+        let stream = self.known.find(key(message)?)?;
+        let mut c = Cursor::new(message);
+        c.literal(br#"{"data":{"timestamp":""#)?;
+        c.digits()?;
+        c.literal(br#"","microtimestamp":""#)?;
+        let micros = c.digits()?;
+        let wanted = update.wanted;
+        c.literal(br#"","bids":["#)?;
+        c.image(&mut update.bids, wanted, &mut stream.bids, br#","asks":"#)?;
+        c.literal(b"[")?;
+        c.image(&mut update.asks, wanted, &mut stream.asks, b"}")?;
+        if c.rest() != stream.text {
+            return None;
+        }
+        update.symbol = stream.symbol;
+        (update.first, update.last) = (micros, micros);
+        update.ts_venue = Some(UtcNanos::from_micros(micros));
+        apply(update);
+        Some(Decoded::Book)
+    }
+
     #[inline]
     fn parse(
         &mut self,
@@ -228,6 +280,9 @@ impl Grammar for Books {
         update.symbol = symbol(pair, &c)?;
         (update.first, update.last) = (micros, micros);
         update.ts_venue = Some(UtcNanos::from_micros(micros));
+        if kind == UpdateKind::Image {
+            self.learn(message, update.symbol);
+        }
         apply(update);
         Ok(Decoded::Book)
     }

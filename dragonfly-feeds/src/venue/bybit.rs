@@ -4,14 +4,14 @@
 //! second snapshot replaces the book whenever it comes.
 
 use dragonfly_core::{
-    clock::Nanos,
+    clock::{Nanos, UtcNanos},
     feed::{Ack, Ask, Budget, Decoded, FeedPolicy, Ping, Subscriber},
     market::{BookRules, BookUpdate, Instrument, Kind, SequenceRule, Symbol, UpdateKind},
 };
 
 use super::{
     Spec,
-    grammar::{Apply, Grammar, Json, Later, is_other, lacks, millis, symbol, unified, words},
+    grammar::{Apply, Grammar, Json, Known, Later, is_other, lacks, millis, symbol, unified, words},
 };
 use crate::json::{Cursor, Parse, quoted, scalars, whole_number};
 
@@ -62,7 +62,7 @@ pub(super) static SPEC: Spec = Spec {
             unanswered: Vec::new(),
         })
     },
-    decoder: |_| Box::new(Json(Books)),
+    decoder: |_| Box::new(Json(Books::default())),
     diffs: None,
 };
 
@@ -134,10 +134,86 @@ impl Subscriber for Topics {
     }
 }
 
-#[derive(Debug)]
-struct Books;
+#[derive(Debug, Default)]
+struct Books {
+    /// By what a change begins with, up to the end of its topic.
+    known: Known,
+}
+
+/// What is before the number of levels in what a message begins with.
+const BEFORE_LEVELS: &[u8] = br#"{"topic":"orderbook."#;
+
+/// Bytes of a message that tell the topics apart: the number of levels and the symbol's first.
+#[inline]
+fn key(message: &[u8]) -> Option<&[u8; 16]> {
+    message.get(BEFORE_LEVELS.len()..)?.first_chunk()
+}
+
+impl Books {
+    /// Remembers what a change of this topic begins with.
+    #[cold]
+    fn learn(&mut self, message: &[u8], levels: usize, symbol: Symbol) {
+        let text = format!(r#"{{"topic":"orderbook.{levels}.{symbol}","#);
+        let key = key(message).filter(|_| message.starts_with(text.as_bytes()));
+        let stream = key.and_then(|key| self.known.learn(key, text.as_bytes(), symbol));
+        if let Some(stream) = stream {
+            stream.window = Some(levels);
+        }
+    }
+}
+
+/// `"ts":..,"type":"delta",`, in any order; the time, which is when the message was made, is of no use
+/// beside that of the change.
+#[inline]
+fn change(c: &mut Cursor<'_>) -> Option<()> {
+    let stamp = |c: &mut Cursor<'_>| {
+        c.literal(br#""ts":"#)?;
+        c.digits()?;
+        c.literal(b",")
+    };
+    if c.rest().starts_with(br#""ts""#) {
+        stamp(c)?;
+        c.literal(br#""type":"delta","#)
+    } else {
+        c.literal(br#""type":"delta","#)?;
+        stamp(c)
+    }
+}
 
 impl Grammar for Books {
+    #[inline]
+    fn expected(
+        &mut self,
+        message: &[u8],
+        update: &mut BookUpdate,
+        apply: Apply<'_>,
+    ) -> Option<Decoded> {
+        let stream = self.known.find(key(message)?)?;
+        let mut c = Cursor::new(message);
+        c.exactly(&stream.text)?;
+        change(&mut c)?;
+        c.literal(br#""data":{"s":""#)?;
+        c.plain_string()?;
+        c.literal(br#","b":["#)?;
+        c.changes(&mut update.bids)?;
+        c.literal(br#","a":["#)?;
+        c.changes(&mut update.asks)?;
+        c.literal(br#","u":"#)?;
+        let number = c.digits()?;
+        c.literal(br#","seq":"#)?;
+        c.digits()?;
+        c.literal(br#"},"cts":"#)?;
+        // The last number is followed by too little for `digits`.
+        let cts = c.rest().strip_suffix(b"}").and_then(whole_number)?;
+        update.kind = UpdateKind::Delta;
+        update.symbol = stream.symbol;
+        update.window = stream.window;
+        (update.first, update.last) = (number, number);
+        update.ts_venue = Some(UtcNanos::from_millis(cts));
+        apply(update);
+        Some(Decoded::Book)
+    }
+
     #[inline]
     fn parse(
         &mut self,
@@ -186,6 +262,9 @@ impl Grammar for Books {
         update.symbol = symbol(native, &c)?;
         update.window = Some(levels);
         update.ts_venue = millis(matched.or(pushed));
+        if update.kind == UpdateKind::Delta {
+            self.learn(message, levels, update.symbol);
+        }
         apply(update);
         Ok(Decoded::Book)
     }

@@ -18,7 +18,7 @@ use super::{
     },
 };
 use crate::early::Piecewise;
-use crate::json::{Cursor, Parse, quoted, rfc3339, scalars, whole_number};
+use crate::json::{Cursor, Decimals, LevelShape, Parse, Piece, quoted, rfc3339, scalars, whole_number};
 
 /// From which size on a message is read while it arrives, in bytes: snapshots alone have it.
 const EARLY: usize = 64 << 10;
@@ -159,7 +159,56 @@ impl Products {
 #[derive(Debug)]
 struct Books;
 
+/// How the venue writes a level.
+static LEVEL: LevelShape<2> = LevelShape {
+    heads: [
+        Piece::new(br#"{"side":"bid","event_time":""#),
+        Piece::new(br#"{"side":"offer","event_time":""#),
+    ],
+    behind: Some(Piece::new(br#"","price_level":""#)),
+    between: Piece::new(br#"","new_quantity":""#),
+    tail: Piece::new(br#""}"#),
+};
+
 impl Grammar for Books {
+    #[inline]
+    fn expected(
+        &mut self,
+        message: &[u8],
+        update: &mut BookUpdate,
+        apply: Apply<'_>,
+    ) -> Option<Decoded> {
+        let mut c = Cursor::new(message);
+        c.literal(br#"{"channel":"l2_data","#)?;
+        if c.rest().starts_with(br#""client_id""#) {
+            c.literal(br#""client_id":"","#)?;
+        }
+        c.literal(br#""timestamp":""#)?;
+        let time = c.plain_string()?;
+        c.literal(br#","sequence_num":"#)?;
+        let number = c.digits()?;
+        c.literal(br#","events":[{"type":""#)?;
+        update.kind = match c.plain_string()? {
+            b"update" => UpdateKind::Delta,
+            b"snapshot" => UpdateKind::Snapshot,
+            _ => return None,
+        };
+        c.literal(br#","product_id":""#)?;
+        let product = c.plain_string()?;
+        c.literal(br#","updates":"#)?;
+        let BookUpdate { bids, asks, .. } = &mut *update;
+        let is_plain = levels(&mut c, bids, asks).ok()?;
+        if c.rest() != b"}]}" || !is_plain && !c.has_no_escape() {
+            return None;
+        }
+        update.symbol = symbol(product, &c).ok()?;
+        (update.first, update.last) = (number, number);
+        update.connection_seq = Some(number);
+        update.ts_venue = rfc3339(time);
+        apply(update);
+        Some(Decoded::Book)
+    }
+
     fn parse(
         &mut self,
         message: &[u8],
@@ -222,9 +271,7 @@ fn event(c: &mut Cursor<'_>, update: &mut BookUpdate) -> Parse<()> {
             b"type" => kind = c.text_if_any()?,
             b"product_id" => product = c.text_if_any()?,
             b"updates" => {
-                update.bids.clear();
-                update.asks.clear();
-                c.array(|c| level(c, &mut update.bids, &mut update.asks))?;
+                levels(c, &mut update.bids, &mut update.asks)?;
                 has_levels = true;
             }
             _ => c.skip()?,
@@ -241,6 +288,16 @@ fn event(c: &mut Cursor<'_>, update: &mut BookUpdate) -> Parse<()> {
     };
     update.symbol = symbol(product, c)?;
     Ok(())
+}
+
+#[inline]
+fn levels(c: &mut Cursor<'_>, bids: &mut Vec<Level>, asks: &mut Vec<Level>) -> Parse<bool> {
+    bids.clear();
+    asks.clear();
+    let other = |c: &mut Cursor<'_>, [bids, asks]: &mut [&mut Vec<Level>; 2], _: &mut Decimals| {
+        level(c, bids, asks)
+    };
+    c.objects(&LEVEL, [bids, asks], &mut Decimals::default(), other)
 }
 
 #[inline]

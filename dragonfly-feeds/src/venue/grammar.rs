@@ -1,5 +1,9 @@
 //! What the venues' decoders have in common: from bytes to a grammar and back to an error.
 
+mod known;
+
+pub(super) use known::Known;
+
 use dragonfly_core::{
     clock::UtcNanos,
     feed::{Decoded, Decoder, FeedError},
@@ -13,6 +17,14 @@ pub(super) type Apply<'a> = &'a mut dyn FnMut(&mut BookUpdate);
 
 /// How one venue's messages read, once their escapes are resolved.
 pub(super) trait Grammar: Send {
+    /// Reads a message that is written exactly as the venue writes it nearly always, before its escapes
+    /// are resolved. `None`, with nothing applied, leaves it to [`parse`](Self::parse), which must read
+    /// the same in every message that is read here.
+    #[inline]
+    fn expected(&mut self, _: &[u8], _: &mut BookUpdate, _: Apply<'_>) -> Option<Decoded> {
+        None
+    }
+
     /// As [`Decoder::decode`].
     fn parse(
         &mut self,
@@ -34,6 +46,10 @@ impl<G: Grammar> Decoder for Json<G> {
         update: &mut BookUpdate,
         apply: Apply<'_>,
     ) -> Result<Decoded, FeedError> {
+        if let Some(decoded) = self.0.expected(message, update, apply) {
+            return Ok(decoded);
+        }
+        update.clear();
         unescape(message);
         let parsed = self.0.parse(message, update, apply);
         parsed.map_err(|fault| fault.into_error(message))

@@ -19,7 +19,7 @@ use super::{
         unified, words,
     },
 };
-use crate::json::{Cursor, Decimals, Parse, quoted, rfc3339, scalars, whole_number};
+use crate::json::{Cursor, Decimals, LevelShape, Parse, Piece, quoted, rfc3339, scalars, whole_number};
 
 pub(super) static SPEC: Spec = Spec {
     id: "kraken",
@@ -154,6 +154,38 @@ struct Books {
 
 impl Grammar for Books {
     #[inline]
+    fn expected(
+        &mut self,
+        message: &[u8],
+        update: &mut BookUpdate,
+        apply: Apply<'_>,
+    ) -> Option<Decoded> {
+        let mut c = Cursor::new(message);
+        c.literal(br#"{"channel":"book","type":"update","data":[{"symbol":""#)?;
+        let pair = c.plain_string()?;
+        c.literal(br#","bids":"#)?;
+        let (bids, bids_plain) = side(&mut c, &mut update.bids).ok()?;
+        c.literal(br#","asks":"#)?;
+        let (asks, asks_plain) = side(&mut c, &mut update.asks).ok()?;
+        c.literal(br#","checksum":"#)?;
+        let checksum = u32::try_from(c.digits()?).ok()?;
+        c.literal(br#","timestamp":""#)?;
+        let time = c.plain_string()?;
+        let is_plain = bids_plain && asks_plain;
+        if c.rest() != b"}]}" || !is_plain && !c.has_no_escape() {
+            return None;
+        }
+        let decimals = bids.max(asks);
+        update.symbol = symbol(pair, &c).ok()?;
+        (update.kind, update.window) = (UpdateKind::Delta, self.depth);
+        (update.price_decimals, update.qty_decimals) = (decimals.price, decimals.qty);
+        update.checksum = Some(checksum);
+        update.ts_venue = rfc3339(time);
+        apply(update);
+        Some(Decoded::Book)
+    }
+
+    #[inline]
     fn parse(
         &mut self,
         message: &[u8],
@@ -238,11 +270,11 @@ fn book(c: &mut Cursor<'_>, update: &mut BookUpdate, unsummed: &mut bool) -> Par
         match key {
             b"symbol" => pair = c.text_if_any()?,
             b"bids" => {
-                decimals = decimals.max(side(c, &mut update.bids)?);
+                decimals = decimals.max(side(c, &mut update.bids)?.0);
                 has_levels = true;
             }
             b"asks" => {
-                decimals = decimals.max(side(c, &mut update.asks)?);
+                decimals = decimals.max(side(c, &mut update.asks)?.0);
                 has_levels = true;
             }
             b"checksum" => {
@@ -263,15 +295,24 @@ fn book(c: &mut Cursor<'_>, update: &mut BookUpdate, unsummed: &mut bool) -> Par
     Ok(())
 }
 
+/// How the venue writes a level.
+static LEVEL: LevelShape<1> = LevelShape {
+    heads: [Piece::new(br#"{"price":"#)],
+    behind: None,
+    between: Piece::new(br#","qty":"#),
+    tail: Piece::new(b"}"),
+};
+
+/// The decimals of the levels, and whether all were written as usual.
 #[inline]
-fn side(c: &mut Cursor<'_>, levels: &mut Vec<Level>) -> Parse<Decimals> {
+fn side(c: &mut Cursor<'_>, levels: &mut Vec<Level>) -> Parse<(Decimals, bool)> {
     levels.clear();
     let mut decimals = Decimals::default();
-    c.array(|c| {
+    let is_plain = c.objects(&LEVEL, [levels], &mut decimals, |c, [levels], decimals| {
         let (level, written) = c.level(b"price", b"qty")?;
         levels.push(level);
-        decimals = decimals.max(written);
+        *decimals = decimals.max(written);
         Ok(())
     })?;
-    Ok(decimals)
+    Ok((decimals, is_plain))
 }

@@ -5,7 +5,10 @@ use dragonfly_core::{
     feed::{Ask, Decoded, FeedError},
     market::{BookState, BookUpdate, Instrument, Level, Symbol},
 };
-use dragonfly_feeds::venue::{self, Spec, Subscription};
+use dragonfly_feeds::{
+    json::simd,
+    venue::{self, Spec, Subscription},
+};
 use serde_json::Value;
 
 use super::{
@@ -26,22 +29,22 @@ macro_rules! conformance_of {
             #[test]
             fn recordings_give_their_books() {
                 let fixture = fixture();
-                fixture.recordings.iter().for_each(|r| replays(fixture.spec, r));
+                both_ways(|| fixture.recordings.iter().for_each(|r| replays(fixture.spec, r)));
             }
 
             #[test]
             fn a_message_means_the_same_however_it_is_written() {
-                rewritten(&fixture());
+                both_ways(|| rewritten(&fixture()));
             }
 
             #[test]
             fn a_truncated_message_is_never_an_update() {
-                truncated(&fixture());
+                both_ways(|| truncated(&fixture()));
             }
 
             #[test]
             fn what_is_no_book_is_told_from_what_is_broken() {
-                classified(&fixture());
+                both_ways(|| classified(&fixture()));
             }
 
             #[test]
@@ -63,6 +66,12 @@ macro_rules! conformance_of {
     };
 }
 dragonfly_feeds::each_venue!(conformance_of);
+
+/// With what the processor has and without.
+fn both_ways(test: impl Fn()) {
+    test();
+    simd::plainly(test);
+}
 
 /// Decodes a message with a fresh decoder; its updates as text.
 pub(crate) fn decode(spec: &Spec, message: &str) -> (Result<Decoded, FeedError>, Vec<String>) {

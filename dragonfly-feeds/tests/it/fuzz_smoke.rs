@@ -79,7 +79,7 @@ fn decode(spec: &Spec, bytes: &[u8]) {
 }
 
 /// The messages mutations start from.
-fn corpus(spec: &Spec) -> Vec<String> {
+pub(crate) fn corpus(spec: &Spec) -> Vec<String> {
     let fixture = fixtures::of(&spec.id.replace('-', "_"));
     let recorded = fixture.recordings.iter().flat_map(|r| &r.lines);
     let recorded = recorded.map(|l| &l.msg).filter(|m| m.len() < 8_000);
@@ -131,6 +131,16 @@ fn every_fuzz_target_has_seeds() {
         "99999999999999999999",
     ];
     write("decimal", numbers.map(str::to_owned).into());
+    // The first byte says which venue's.
+    let which = (0_u8..).zip(venue::all());
+    let both = which.flat_map(|(i, spec)| {
+        let first = char::from(i).to_string();
+        corpus(spec)
+            .into_iter()
+            .step_by(7)
+            .map(move |m| first.clone() + &m)
+    });
+    write("simd", both.collect());
     let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/targets");
     for target in std::fs::read_dir(targets).unwrap() {
         let target = target.unwrap().path();

@@ -37,7 +37,7 @@ impl Early {
         if let Some(shown) = &mut self.shown
             && shown.symbol == book.native_symbol
         {
-            shown.is_confirmed |= shown.last == update.last && book.sync.shows(update);
+            shown.is_confirmed |= shown.last == update.last && book.sync.repeats(update);
         }
     }
 }
@@ -47,24 +47,22 @@ impl<D: Decoder> BookListener<D> {
     /// but the rest of the message.
     pub(super) fn read_part(&mut self, so_far: &[u8], now: Now, emit: Emit<'_>) {
         let is_first = !std::mem::replace(&mut self.early.is_open, true);
-        let mut update = std::mem::take(&mut self.update);
-        let wanted = update.wanted;
-        update.clear();
         let Self {
-            venue,
+            telling,
             decoder,
             rules,
-            depth,
             books,
             index,
             early,
+            update,
             ..
         } = self;
+        update.clear();
         if let Some(decoder) = decoder.early() {
             if is_first {
                 decoder.begin();
             }
-            decoder.part(so_far, &mut update, &mut |update| {
+            decoder.part(so_far, update, &mut |update| {
                 let Some(book) = find(books, index, &update.symbol) else {
                     return;
                 };
@@ -74,7 +72,7 @@ impl<D: Decoder> BookListener<D> {
                     return;
                 }
                 let symbol = book.native_symbol;
-                book.take(update, now, *venue, *depth, emit);
+                book.take(update, now, telling, emit);
                 early.shown = Some(Shown {
                     symbol,
                     last: update.last,
@@ -82,8 +80,6 @@ impl<D: Decoder> BookListener<D> {
                 });
             });
         }
-        self.update = update;
-        self.update.wanted = wanted;
     }
 
     /// The message is whole, or was none: what has been shown of it and is not in it is withdrawn.
@@ -91,15 +87,15 @@ impl<D: Decoder> BookListener<D> {
         let Some(shown) = self.early.shown.take().filter(|shown| !shown.is_confirmed) else {
             return;
         };
-        let (venue, depth) = (self.venue, self.depth);
+        let telling = self.telling;
         let Some(book) = find(&mut self.books, &self.index, &shown.symbol) else {
             return;
         };
         // A newer image that the same message had proves itself.
         if book.sync.seq() == shown.last && book.sync.reset(BookState::Gap, Cause::BadMessages) {
-            tracing::warn!(%venue, symbol = %shown.symbol, "a message was not what its beginning showed");
+            tracing::warn!(venue = %telling.venue, symbol = %shown.symbol, "a message was not what its beginning showed");
             book.changed_at(now.mono);
-            emit(book.event(venue, depth));
+            book.tell(&telling, emit);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From the command line to a wired flow.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use dragonfly_aggregators::Bbo;
@@ -8,6 +8,7 @@ use dragonfly_core::{
     flow::Flow,
     market::{Instrument, Symbol},
     queue,
+    run::{check_cores, lock_memory},
 };
 use dragonfly_feeds::{BookFeed, Builder};
 use dragonfly_grpc::Server;
@@ -20,6 +21,7 @@ const QUEUE: usize = 256;
 
 /// The flow, the address it will serve on, and the recorded venues where it plays those.
 pub(crate) fn flow(options: &Options) -> Result<(Flow, SocketAddr, Option<Sim>)> {
+    check_cores(&options.pin).context("--pin")?;
     let (feeds, name, sim) = if options.demo {
         let sim = demo::venues()?;
         (
@@ -47,6 +49,9 @@ pub(crate) fn flow(options: &Options) -> Result<(Flow, SocketAddr, Option<Sim>)>
     let views = flow.aggregate(books, bbo).via(queue::spmc(QUEUE));
     flow.serve(server, views.clone());
     flow.serve(Report::default(), views);
+    if options.lock_memory {
+        lock_memory().context("--lock-memory")?;
+    }
     Ok((flow, address, sim))
 }
 
@@ -101,6 +106,9 @@ fn feed(options: &Options, venue: &str, instrument: Instrument) -> Result<BookFe
     }
     if let Some(path) = &options.tls_ca {
         feed = feed.tls_ca_file(path);
+    }
+    if let Some(us) = options.busy_poll {
+        feed = feed.busy_poll(Duration::from_micros(us.into()));
     }
     Ok(feed.build()?)
 }

@@ -12,7 +12,7 @@ use std::{
 };
 
 use clap::Parser;
-use dragonfly_core::run::{Stopper, Threads};
+use dragonfly_core::run::Stopper;
 use dragonfly_grpc::{TOKIO, program};
 use tracing_subscriber::EnvFilter;
 
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     stop_on_signal(stopper.clone());
     // First, so that what the flow says comes after it.
     tracing::info!(%address, "serving gRPC");
-    let running = match flow.launch(Threads::from(options.threads)) {
+    let running = match flow.launch(options.run()) {
         Ok(running) => running,
         Err(error) => {
             eprintln!("error: {error}");

@@ -1,9 +1,12 @@
 //! The command line.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Parser, ValueEnum};
-use dragonfly_core::run::Threads;
+use dragonfly_core::{
+    clock::Nanos,
+    run::{RunOptions, Threads, Wait},
+};
 
 /// Combines the live order books of several exchanges into one and serves it over gRPC.
 ///
@@ -72,6 +75,29 @@ pub(crate) struct Options {
     #[arg(long, value_enum, default_value_t = ThreadMode::Auto)]
     pub(crate) threads: ThreadMode,
 
+    /// Never sleeps: the shortest time from a venue to a client, for a whole core for each thread.
+    /// With --threads auto that is one thread.
+    #[arg(long, conflicts_with = "spin_for")]
+    pub(crate) spin: bool,
+
+    /// Stays awake for so long after the last message, then sleeps: 50us, 2ms, 1s; 1us to 60s.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) spin_for: Option<Duration>,
+
+    /// Lets reads from venues ask the network card for so many microseconds, 1 to 10000
+    /// (SO_BUSY_POLL); needs CAP_NET_ADMIN or the sysctl net.core.busy_read.
+    #[arg(long, value_name = "MICROS", conflicts_with = "demo",
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) busy_poll: Option<u32>,
+
+    /// Ties the threads to these cores, in turn, by their numbers: 1 or 2,3.
+    #[arg(long, value_name = "CORES", value_delimiter = ',')]
+    pub(crate) pin: Vec<usize>,
+
+    /// Keeps all memory of the server resident (mlockall), so that nothing waits for a page.
+    #[arg(long)]
+    pub(crate) lock_memory: bool,
+
     /// Plays recordings of Bybit and Coinbase over and over, and shows the book.
     #[arg(long)]
     pub(crate) demo: bool,
@@ -87,6 +113,39 @@ fn host_and_port(text: &str) -> Result<String, String> {
         Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.into()),
         _ => Err("write HOST:PORT, as in 127.0.0.1:50051".into()),
     }
+}
+
+impl Options {
+    /// How to run the flow.
+    pub(crate) fn run(&self) -> RunOptions {
+        let threads = match self.threads {
+            // Of threads that never sleep there are no more than asked for.
+            ThreadMode::Auto if self.spin => Threads::One,
+            mode => mode.into(),
+        };
+        let wait = match self.spin_for {
+            _ if self.spin => Wait::Spin,
+            Some(time) => Wait::Adaptive(Nanos::from(time)),
+            None => Wait::Auto,
+        };
+        RunOptions::from(threads)
+            .wait(wait)
+            .pin(self.pin.as_slice())
+    }
+}
+
+/// A number with its unit, such as `50us`; 1 us to 60 s.
+fn time(text: &str) -> Result<Duration, String> {
+    let digits = text.trim_end_matches(|c: char| !c.is_ascii_digit());
+    let unit = match &text[digits.len()..] {
+        "us" => Duration::from_micros(1),
+        "ms" => Duration::from_millis(1),
+        "s" => Duration::from_secs(1),
+        _ => return Err("write a number with its unit, as in 50us, 2ms or 1s".into()),
+    };
+    let time = digits.parse().ok().and_then(|n| unit.checked_mul(n));
+    time.filter(|time| (Duration::from_micros(1)..=Duration::from_secs(60)).contains(time))
+        .ok_or_else(|| "it must be from 1us to 60s".into())
 }
 
 /// Another address for a venue.
@@ -154,6 +213,27 @@ mod tests {
         }
         for wrong in ["", "localhost", "50051", ":50051", "localhost:99999"] {
             assert!(host_and_port(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_time_has_a_unit_and_a_range() {
+        for (text, us) in [("50us", 50), ("2ms", 2_000), ("60s", 60_000_000)] {
+            assert_eq!(time(text), Ok(Duration::from_micros(us)));
+        }
+        for wrong in [
+            "",
+            "50",
+            "us",
+            "0us",
+            "61s",
+            "1.5ms",
+            "-1us",
+            "5m",
+            "99999999999s",
+            "5µs",
+        ] {
+            assert!(time(wrong).is_err(), "{wrong}");
         }
     }
 }
