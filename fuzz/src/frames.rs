@@ -43,7 +43,7 @@ fn read(bytes: &[u8], piece: usize, large: usize) -> (Vec<Seen>, Option<ClientEr
     let mut frames = Deframer::new(LIMIT);
     let (mut seen, mut part) = (Vec::new(), Vec::new());
     for piece in bytes.chunks(piece) {
-        frames.space().extend(piece);
+        frames.push(piece);
         loop {
             match frames.next_or_part(large) {
                 Ok(None) => break,

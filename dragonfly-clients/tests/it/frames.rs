@@ -27,7 +27,7 @@ fn read(
     let mut frames = Deframer::new(limit);
     let (mut seen, mut part) = (Vec::new(), Vec::new());
     for piece in bytes.chunks(piece) {
-        frames.space().extend(piece);
+        frames.push(piece);
         loop {
             match frames.next_or_part(large) {
                 Ok(None) => break,
@@ -322,7 +322,7 @@ fn a_large_message_is_shown_as_it_comes_and_small_ones_never() {
     let bytes = [frame(0x81, &[b'a'; 99]), frame(0x81, &[b'b'; 300])].concat();
     let mut parts = Vec::new();
     for byte in bytes {
-        frames.space().push(byte);
+        frames.push(&[byte]);
         if let Some(Received::Part(so_far)) = frames.next_or_part(100).unwrap() {
             parts.push(so_far.len());
         }
@@ -333,14 +333,14 @@ fn a_large_message_is_shown_as_it_comes_and_small_ones_never() {
 #[test]
 fn a_buffer_that_a_large_message_needed_is_given_back() {
     let mut frames = Deframer::new(1 << 20);
-    frames.space().extend(frame(0x81, &vec![b'a'; 1 << 20]));
+    frames.push(&frame(0x81, &vec![b'a'; 1 << 20]));
     assert!(frames.next().unwrap().is_some());
-    assert!(frames.space().capacity() >= 1 << 20);
+    assert!(frames.capacity() >= 1 << 20);
     for _ in 0..1_000 {
-        frames.space().extend(frame(0x81, b"small"));
+        frames.push(&frame(0x81, b"small"));
         assert!(frames.next().unwrap().is_some());
     }
-    assert!(frames.space().capacity() <= 1 << 16);
+    assert!(frames.capacity() <= 1 << 16);
 }
 
 /// Bytes as a socket that ends, and takes whatever is written.
