@@ -13,6 +13,7 @@
 use dragonfly_benches::{
     loopback::{Cut, Packing, Plan, Venue, pin_to},
     messages,
+    report::Report,
 };
 use dragonfly_clients::ws;
 use dragonfly_core::{
@@ -82,35 +83,39 @@ fn main() {
     let given = |option: &str| std::env::args().any(|argument| argument == option);
     let is_test = given("--test") || !given("--bench");
     let runs = if is_test { 1 } else { 21 };
+    let mut report = Report::new("early_parse", !is_test);
     pin_to(0);
-    println!("\n### Over loopback TLS, in microseconds\n");
-    println!(
+    report.line(format_args!("\n### Over loopback TLS, in microseconds\n"));
+    report.line(format_args!(
         "| message | from the first byte: whole | early | from the last byte: whole | early |"
-    );
-    println!("|---|---:|---:|---:|---:|");
+    ));
+    report.line(format_args!("|---|---:|---:|---:|---:|"));
     for case in cases() {
         let (mut whole, mut early) = (Vec::new(), Vec::new());
         for _ in 0..runs {
             whole.push(run(&case, false));
             early.push(run(&case, true));
         }
-        println!(
+        report.line(format_args!(
             "| {} | {:.0} | {:.0} | {:.1} | {:.1} |",
             case.name,
             median(&whole, |t| t.first),
             median(&early, |t| t.first),
             median(&whole, |t| t.last),
             median(&early, |t| t.last),
-        );
+        ));
     }
-    println!("\n### Without a network, in microseconds\n");
-    println!("| message | whole | early: all parts together | early: behind the last part |");
-    println!("|---|---:|---:|---:|");
+    report.line(format_args!("\n### Without a network, in microseconds\n"));
+    report.line(format_args!(
+        "| message | whole | early: all parts together | early: behind the last part |"
+    ));
+    report.line(format_args!("|---|---:|---:|---:|"));
     for case in cases() {
         if case.cut.every.0 == 0 {
-            without_network(&case, runs);
+            without_network(&case, runs, &mut report);
         }
     }
+    report.finish();
 }
 
 fn median(times: &[Times], of: impl Fn(&Times) -> f64) -> f64 {
@@ -185,7 +190,7 @@ fn run(case: &Case, is_early: bool) -> Times {
     }
 }
 
-fn without_network(case: &Case, runs: usize) {
+fn without_network(case: &Case, runs: usize, report: &mut Report) {
     let clock = Clock::monotonic();
     let (mut whole, mut parts, mut end) = (Vec::new(), Vec::new(), Vec::new());
     let mut work = |is_early: bool| {
@@ -223,11 +228,11 @@ fn without_network(case: &Case, runs: usize) {
         times.sort_by(f64::total_cmp);
         times[times.len() / 2]
     };
-    println!(
+    report.line(format_args!(
         "| {} | {:.1} | {:.1} | {:.1} |",
         case.name,
         median(&mut whole),
         median(&mut parts),
         median(&mut end)
-    );
+    ));
 }

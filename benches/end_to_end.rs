@@ -30,7 +30,10 @@ use std::{
 };
 
 use dragonfly_aggregators::Bbo;
-use dragonfly_benches::http2::{self, Receiver};
+use dragonfly_benches::{
+    http2::{self, Receiver},
+    report::Report,
+};
 use dragonfly_core::{
     clock::{Clock, Nanos},
     flow::Flow,
@@ -80,7 +83,7 @@ fn main() {
         .filter(|a| a != "--bench")
         .collect();
     if arguments.first().is_some_and(|a| a == "--test") {
-        return measure(500, 1, MODES[0]);
+        return measure(500, 1, MODES[0], &mut Report::new("end_to_end", false));
     }
     let rates = match arguments.first() {
         Some(rate) => match rate.parse() {
@@ -91,18 +94,25 @@ fn main() {
         None => vec![200, 2_000],
     };
     let mode = arguments.get(1);
+    let mut out = Report::new("end_to_end", arguments.is_empty());
     let seconds = arguments.get(2).map_or(5, |s| s.parse().unwrap());
     for rate in rates {
         for one in MODES
             .into_iter()
             .filter(|one| mode.is_none_or(|mode| mode == one.0))
         {
-            measure(rate, seconds, one);
+            measure(rate, seconds, one, &mut out);
         }
     }
+    out.finish();
 }
 
-fn measure(rate: u64, seconds: u64, (mode, threads, wait): (&str, Threads, Wait)) {
+fn measure(
+    rate: u64,
+    seconds: u64,
+    (mode, threads, wait): (&str, Threads, Wait),
+    out: &mut Report,
+) {
     let count = WARM_UP + rate * seconds;
     // Numbers begin at 1: nothing has no number.
     let stamps = Stamps::new(count + 1);
@@ -152,13 +162,8 @@ fn measure(rate: u64, seconds: u64, (mode, threads, wait): (&str, Threads, Wait)
     client.shutdown(Shutdown::Both).ok();
     running.stop();
     running.join().unwrap();
-    report(
-        mode,
-        rate,
-        &stamps,
-        count,
-        cpu / (count as f64 / rate as f64),
-    );
+    let cores = cpu / (count as f64 / rate as f64);
+    report(mode, rate, &stamps, count, cores, out);
 }
 
 /// Sends every book at its time; what it took of the processor, in seconds.
@@ -205,7 +210,7 @@ fn receive(mut socket: TcpStream, stamps: &Stamps, last: u64) -> f64 {
     processor_time(ClockId::ThreadCPUTime)
 }
 
-fn report(mode: &str, rate: u64, stamps: &Stamps, count: u64, cores: f64) {
+fn report(mode: &str, rate: u64, stamps: &Stamps, count: u64, cores: f64, out: &mut Report) {
     let histogram = || Histogram::<u64>::new_with_bounds(1, 60_000_000_000, 3).unwrap();
     let mut whole = histogram();
     let mut stages: Vec<_> = STAGES.iter().map(|_| histogram()).collect();
@@ -219,18 +224,33 @@ fn report(mode: &str, rate: u64, stamps: &Stamps, count: u64, cores: f64) {
             stage.saturating_record(pair[1].saturating_sub(pair[0]).max(1));
         }
     }
-    let shown = whole.len() as f64 / (count - WARM_UP) as f64 * 100.0;
-    println!(
-        "\n{mode}, {rate} books/s: {shown:.1} % shown, {:.1} % of a core\n",
+    let shown = whole.len() as f64 / (count - WARM_UP) as f64;
+    out.line(format_args!(
+        "\n### End to end, {mode}, {rate} books/s: {:.1} % shown, {:.1} % of a core\n",
+        shown * 100.0,
         cores * 100.0
-    );
-    println!("| stage, us | p50 | p90 | p99 | p99.9 | max |\n|---|---:|---:|---:|---:|---:|");
+    ));
+    out.line(format_args!(
+        "| stage, us | p50 | p90 | p99 | p99.9 | max |\n|---|---:|---:|---:|---:|---:|"
+    ));
     for (name, stage) in STAGES.iter().zip(&stages).chain([(&"whole", &whole)]) {
         let us = |quantile| stage.value_at_quantile(quantile) as f64 / 1_000.0;
         let [p50, p90, p99, p999, max] = [0.5, 0.9, 0.99, 0.999, 1.0].map(us);
-        println!("| {name} | {p50:.1} | {p90:.1} | {p99:.1} | {p999:.1} | {max:.1} |");
+        out.line(format_args!(
+            "| {name} | {p50:.1} | {p90:.1} | {p99:.1} | {p999:.1} | {max:.1} |"
+        ));
     }
     assert!(!whole.is_empty(), "no book was received");
+    let us = |quantile| whole.value_at_quantile(quantile) as f64 / 1_000.0;
+    for (what, value) in [
+        ("shown", shown),
+        ("cores", cores),
+        ("p50_us", us(0.5)),
+        ("p99_us", us(0.99)),
+    ] {
+        let mode = mode.replace([',', ' '], "_");
+        out.figure(&format!("end_to_end_{mode}_{rate}_{what}"), value);
+    }
 }
 
 /// Processor time, in seconds.

@@ -25,6 +25,7 @@ use std::{
 };
 
 use dragonfly_aggregators::Bbo;
+use dragonfly_benches::report::Report;
 use dragonfly_core::{
     flow::Flow,
     queue,
@@ -90,14 +91,17 @@ fn main() {
         Some(name) if !OPTIONS.contains(&name) => return,
         Some(name) => vec![asked(name, &arguments.collect::<Vec<_>>())],
     };
-    println!(
+    let mut report = Report::new("fan_out_load", first.is_none());
+    report.line("\n### Subscriptions of a gRPC server\n");
+    report.line(format_args!(
         "| subscribers | connections | stalled | updates/s | threads | p50 us | p99 us | p99.9 us \
          | max us | received | skipped | server core % | clients core % | server MiB |"
-    );
-    println!("|{}", "---:|".repeat(14));
+    ));
+    report.line(format_args!("|{}", "---:|".repeat(14)));
     for load in loads {
-        measure(load);
+        measure(load, &mut report);
     }
+    report.finish();
 }
 
 /// What may be asked for.
@@ -139,7 +143,7 @@ fn asked(first: &str, others: &[String]) -> Load {
     load
 }
 
-fn measure(load: Load) {
+fn measure(load: Load, report: &mut Report) {
     let server = Server::builder()
         .max_connections(10_000)
         .max_connections_per_peer(10_000)
@@ -182,7 +186,7 @@ fn measure(load: Load) {
     let server_cpu = (processor_time() - cpu) / wall * 100.0;
     let received =
         messages / (load.seconds as f64 * f64::from(load.rate) * load.subscribers as f64);
-    println!(
+    report.line(format_args!(
         "| {} | {} | {} | {} | {:?} {:?} | {p50} | {p99} | {p999} | {max} | {:.1} % | {skipped} \
          | {server_cpu:.0} | {:.0} | {:.1} |",
         streams * load.connections,
@@ -194,7 +198,11 @@ fn measure(load: Load) {
         received * 100.0,
         client_cpu / wall * 100.0,
         resident_mib(),
-    );
+    ));
+    if load.stalled == 0 && load.threads == Threads::One {
+        let name = format!("fan_out_1000_over_{}_p99_ms", load.connections);
+        report.figure(&name, p99 / 1_000.0);
+    }
     assert!(stats.published() > 0);
     running.stop();
     running.join().unwrap();

@@ -19,6 +19,7 @@ pub mod http2;
 pub mod images;
 pub mod loopback;
 pub mod messages;
+pub mod report;
 
 /// How often a shape is done where its instructions are counted.
 pub const ROUNDS: u64 = 64;

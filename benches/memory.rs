@@ -21,7 +21,7 @@
 use std::{collections::HashMap, env, fs, process::ExitCode};
 
 use dragonfly_aggregators::Bbo;
-use dragonfly_benches::{messages, target_folder};
+use dragonfly_benches::{messages, report::Report};
 use dragonfly_clients::{ReplaySource, capture::Record};
 use dragonfly_core::{
     clock::{Clock, Nanos, UtcNanos},
@@ -59,19 +59,24 @@ fn main() -> ExitCode {
         println!("memory is not measured: there is no /proc/self/status");
         return ExitCode::SUCCESS;
     };
-    println!("start: {start:.1} MiB resident");
+    let mut report = Report::new("memory", !is_test);
+    report.line(format_args!(
+        "\n### {INSTRUMENTS} instruments of {LEVELS} levels over {CONNECTIONS} connections, in one process\n"
+    ));
+    report.line("| messages | MiB resident |\n|---:|---:|");
+    report.line(format_args!("| before the flow is made | {start:.1} |"));
     let mut stack = Stack::new();
     let warm_up = (messages / 10).max(INSTRUMENTS as u64);
     stack.run(warm_up);
     let warm = resident_mib().unwrap_or_default();
-    println!("after {warm_up} messages: {warm:.1} MiB");
+    report.line(format_args!("| {warm_up} | {warm:.1} |"));
     stack.run(messages);
     let end = resident_mib().unwrap_or_default();
-    println!("after {messages} messages: {end:.1} MiB");
+    report.line(format_args!("| {messages} | {end:.1} |"));
     stack.check(messages);
-    if !is_test {
-        write_figures(end, end - warm);
-    }
+    report.figure("memory_1000_instruments_mib", end);
+    report.figure("memory_growth_mib", end - warm);
+    report.finish();
     judge(end, end - warm)
 }
 
@@ -98,15 +103,6 @@ fn judge(end: f64, growth: f64) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     ExitCode::FAILURE
-}
-
-fn write_figures(end: f64, growth: f64) {
-    let folder = target_folder().join("figures");
-    fs::create_dir_all(&folder).unwrap();
-    let text = format!(
-        "{{\"memory_1000_instruments_mib\": {end:.1}, \"memory_growth_mib\": {growth:.1}}}\n"
-    );
-    fs::write(folder.join("memory.json"), text).unwrap();
 }
 
 /// What of this program is in memory, if the system tells.

@@ -8,7 +8,7 @@
 //!
 //! It reads `criterion`, `gungraun` and `figures` in the target folder: every result that lies there,
 //! old ones too, so remove these folders before the runs. `figures/*.json` are objects of names and
-//! numbers that a program may write (`cargo bench --bench memory` does).
+//! numbers that a program writes, `figures/*.md` what it said (`dragonfly_benches::report`).
 //!
 //! * `--criterion <folder>`: times of one run; several may be given, and the lowest of each counts.
 //! * `--page <file>`: another page than `benches/README.md`.
@@ -64,6 +64,7 @@ fn run() -> Result<(), String> {
     for (section, text) in [
         ("machine", machine(&wanted.note)),
         ("targets", page::targets(targets::TARGETS, &results)),
+        ("programs", results.programs.clone()),
         ("figures", page::figures(&results)),
     ] {
         page = page::replace(&page, section, &text).map_err(named)?;

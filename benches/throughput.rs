@@ -19,7 +19,10 @@ mod throughput {
     pub(crate) mod meter;
 }
 
-use dragonfly_benches::loopback::{Packing, pin_to};
+use dragonfly_benches::{
+    loopback::{Packing, pin_to},
+    report::Report,
+};
 use throughput::{flow, layers, meter::Figure};
 
 /// How much is measured.
@@ -69,19 +72,21 @@ fn main() {
             runs: 5,
         }
     };
+    let mut report = Report::new("throughput", !is_test);
     pin_to(0);
     if wants("layers") {
-        by_layer(effort);
+        by_layer(effort, &mut report);
     }
     if wants("instruments") {
-        by_instruments(effort);
+        by_instruments(effort, &mut report);
     }
     if wants("venues") {
-        by_venues(effort);
+        by_venues(effort, &mut report);
     }
     if wants("rate") {
-        at_a_rate(effort);
+        at_a_rate(effort, &mut report);
     }
+    report.finish();
 }
 
 /// Whether an option such as `--only rate` names it, or is not given.
@@ -99,75 +104,76 @@ fn best(runs: usize, run: impl Fn() -> Figure) -> Figure {
     figures.min_by(|a, b| a.cpu.total_cmp(&b.cpu)).unwrap()
 }
 
-fn by_layer(effort: Effort) {
+fn by_layer(effort: Effort, report: &mut Report) {
+    let mut most = 0.0_f64;
     for (name, packing) in PACKINGS
         .into_iter()
         .filter(|(name, _)| is_asked_for("--packing", name))
     {
-        println!("\n### {name}\n");
-        println!(
-            "| read as far as | messages/s | ns of a core a message | of it this layer | messages/s and core |"
-        );
-        println!("|---|---:|---:|---:|---:|");
+        report.line(format_args!("\n### Socket to aggregator, {name}\n"));
+        report.line("| read as far as | messages/s | ns of a core a message | of it this layer | messages/s and core |");
+        report.line("|---|---:|---:|---:|---:|");
         let mut before = 0.0;
         for (layer, run) in layers::ALL
             .into_iter()
             .filter(|(name, _)| is_asked_for("--layer", name))
         {
             let figure = best(effort.runs, || run(packing, effort.messages));
-            println!(
+            report.line(format_args!(
                 "| {layer} | {:.0} | {:.0} | {:+.0} | {:.0} |",
                 figure.rate,
                 figure.cpu,
                 figure.cpu - before,
                 1e9 / figure.cpu,
-            );
+            ));
             before = figure.cpu;
+            if layer == layers::WHOLE {
+                most = most.max(1e9 / figure.cpu);
+            }
         }
     }
+    report.figure("throughput_books_per_second_and_core", most);
 }
 
-fn by_instruments(effort: Effort) {
-    println!("\n### Instruments, over one connection and over ten\n");
-    println!("| instruments | connections | messages/s | ns of a core a message | lost |");
-    println!("|---:|---:|---:|---:|---:|");
+fn by_instruments(effort: Effort, report: &mut Report) {
+    report.line("\n### Instruments, over one connection and over ten\n");
+    report.line("| instruments | connections | messages/s | ns of a core a message | lost |");
+    report.line("|---:|---:|---:|---:|---:|");
     for (instruments, connections) in [(1, 1), (10, 1), (100, 1), (1_000, 1), (1_000, 10)] {
         let load = flow::Load::new(1, connections, instruments, effort.messages);
         let figure = best(effort.runs, || flow::run(&load));
-        println!(
+        report.line(format_args!(
             "| {instruments} | {connections} | {:.0} | {:.0} | {} |",
             figure.rate, figure.cpu, figure.lost
-        );
+        ));
     }
 }
 
-fn by_venues(effort: Effort) {
-    println!("\n### Venues of one instrument, a connection each\n");
-    println!("| venues | messages/s | ns of a core a message | lost |");
-    println!("|---:|---:|---:|---:|");
+fn by_venues(effort: Effort, report: &mut Report) {
+    report.line("\n### Venues of one instrument, a connection each\n");
+    report.line("| venues | messages/s | ns of a core a message | lost |");
+    report.line("|---:|---:|---:|---:|");
     for venues in [1, 2, 5, 10, 20] {
         let load = flow::Load::new(venues, venues, 1, effort.messages);
         let figure = best(effort.runs, || flow::run(&load));
-        println!(
+        report.line(format_args!(
             "| {venues} | {:.0} | {:.0} | {} |",
             figure.rate, figure.cpu, figure.lost
-        );
+        ));
     }
 }
 
-fn at_a_rate(effort: Effort) {
-    println!("\n### 1,000 instruments over 10 connections at a rate\n");
-    println!(
-        "| messages/s sent | messages | received | sequence gaps | conflated | ns of a core a message |"
-    );
-    println!("|---:|---:|---:|---:|---:|---:|");
+fn at_a_rate(effort: Effort, report: &mut Report) {
+    report.line("\n### 1,000 instruments over 10 connections at a rate\n");
+    report.line("| messages/s sent | messages | received | sequence gaps | conflated | ns of a core a message |");
+    report.line("|---:|---:|---:|---:|---:|---:|");
     for rate in [10_000, 100_000, 200_000] {
         let mut load = flow::Load::new(1, 10, 1_000, effort.messages);
         load.rate = Some(rate);
         let figure = flow::run(&load);
-        println!(
+        report.line(format_args!(
             "| {rate} | {} | {} | {} | {} | {:.0} |",
             figure.sent, figure.received, figure.gaps, figure.lost, figure.cpu
-        );
+        ));
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct Results {
     pub(crate) groups: BTreeMap<String, BTreeMap<String, Result>>,
     /// By name, in the unit that the name ends with.
     pub(crate) figures: BTreeMap<String, f64>,
+    /// What programs that are no groups of criterion said, as Markdown.
+    pub(crate) programs: String,
 }
 
 impl Results {
@@ -70,10 +72,15 @@ impl Results {
         Ok(())
     }
 
-    /// Adds the files of a folder that each hold one object of names and numbers.
+    /// Adds the files of a folder that each hold one object of names and numbers, and the Markdown
+    /// beside them.
     pub(crate) fn add_figures(&mut self, folder: &Path) -> io::Result<()> {
         for file in files(folder)? {
-            if file.extension().is_none_or(|end| end != "json") {
+            let is = |end: &str| file.extension().is_some_and(|found| found == end);
+            if is("md") {
+                self.programs += &fs::read_to_string(&file)?;
+            }
+            if !is("json") {
                 continue;
             }
             let Value::Object(object) = json(&file)? else {

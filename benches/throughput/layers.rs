@@ -31,6 +31,9 @@ use super::{
 
 type Run = fn(Packing, usize) -> Figure;
 
+/// The whole way, as a flow runs it.
+pub(crate) const WHOLE: &str = "flow: queue and `Bbo`, only changes, all are news";
+
 /// Every layer with its run.
 pub(crate) const ALL: [(&str, Run); 8] = [
     ("TCP: `read` of 64 KiB, plain", tcp),
@@ -39,10 +42,7 @@ pub(crate) const ALL: [(&str, Run); 8] = [
     ("decode: `BookListener`, every event", every_event),
     ("decode: only changes, all are news", all_news),
     ("flow: queue and `Bbo`, every event", whole_flow),
-    (
-        "flow: queue and `Bbo`, only changes, all are news",
-        changed_flow,
-    ),
+    (WHOLE, changed_flow),
     (
         "flow: queue and `Bbo`, only changes, none is",
         unchanged_flow,
