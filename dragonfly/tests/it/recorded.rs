@@ -10,7 +10,6 @@ use dragonfly::{
     feed::{BookListener, Feed, Subscriber},
     feeds::{
         BookChanges,
-        decorate::Changed,
         venue::{self, Subscription},
     },
     market::Instrument,
