@@ -12,7 +12,7 @@ use dragonfly_benches::{
 };
 use dragonfly_core::{
     feed::Decoder,
-    market::{Book, BookEvent, BookUpdate, ConsolidatedBook, Level, Price, Qty},
+    market::{Book, BookEvent, BookUpdate, ConsolidatedBook, Level, Qty},
     queue::{self, Consumer, Producer, Queue},
     stage::{Aggregator, Serve},
 };
