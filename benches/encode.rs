@@ -1,10 +1,10 @@
 //! A consolidated view of two venues and ten levels a side on its way out.
 //!
+//! * `dragonfly_summary`, `dragonfly_book`: the server's own encoder, from the view to a gRPC frame.
+//! * `prost_summary`, `prost_book`: the same view through the generated types and `prost`. What they
+//!   write is asserted to be the same bytes.
 //! * `publish_without_subscriber`: `Server::publish`, which covers the clock, the lock, storing the
-//!   view and finding that nobody reads it. A view is encoded when the first subscriber needs it,
-//!   so **no encoding is in this figure**: the encoder is private and is reached over a socket only.
-//! * `prost_summary`, `prost_book`: the same view through the generated types and `prost`, which is
-//!   what the server's own encoder stands in for; without frame and without the provenance of legs.
+//!   view and finding that nobody reads it; a view is encoded when the first subscriber needs it.
 
 #![allow(
     clippy::unwrap_used,
@@ -12,86 +12,62 @@
 )]
 
 mod harness;
+mod views;
 
 use std::hint::black_box;
 
-use dragonfly_aggregators::Bbo;
-use dragonfly_benches::books;
-use dragonfly_core::{
-    market::{ConsolidatedBook, VenueLevel},
-    stage::{Aggregator, Serve},
-};
-use dragonfly_grpc::{
-    Server,
-    proto::{orderbook, v1},
-};
+use dragonfly_core::stage::Serve;
+use dragonfly_grpc::{Server, bench::Encoder};
 use prost::Message;
+
+/// The bytes in front of a gRPC message.
+const PREFIX: usize = 5;
 
 fn main() {
     harness::run(|c| {
-        let view = view();
-        let mut group = c.benchmark_group("view_2x10");
+        let view = views::two_venues();
+        let mut encoder = Encoder::default();
+        let (summary, book) = (views::summary(&view), views::book(&view));
+        assert_eq!(
+            encoder.summary(&view, 10)[PREFIX..],
+            summary.encode_to_vec()
+        );
+        assert_eq!(encoder.book(&view, 10)[PREFIX..], book.encode_to_vec());
+
+        let mut buffer = Vec::with_capacity(4_096);
+        let mut group = c.benchmark_group("encode_summary_2x10");
+        group.bench_function("dragonfly_summary", |b| {
+            b.iter(|| encoder.summary(black_box(&view), 10).len());
+        });
+        group.bench_function("prost_summary", |b| {
+            b.iter(|| {
+                buffer.clear();
+                let summary = views::summary(black_box(&view));
+                summary.encode(&mut buffer).unwrap();
+                buffer.len()
+            });
+        });
+        group.finish();
+
+        let mut group = c.benchmark_group("encode_book_2x10");
+        group.bench_function("dragonfly_book", |b| {
+            b.iter(|| encoder.book(black_box(&view), 10).len());
+        });
+        group.bench_function("prost_book", |b| {
+            b.iter(|| {
+                buffer.clear();
+                views::book(black_box(&view)).encode(&mut buffer).unwrap();
+                buffer.len()
+            });
+        });
+        group.finish();
+
+        let mut group = c.benchmark_group("publish_2x10");
         let mut server = Server::bind("127.0.0.1:0").unwrap();
         let views = std::slice::from_ref(&view);
         group.bench_function("publish_without_subscriber", |b| {
             b.iter(|| server.publish(black_box(views)));
         });
-        let mut buffer = Vec::with_capacity(4_096);
-        group.bench_function("prost_summary", |b| {
-            b.iter(|| {
-                buffer.clear();
-                summary(black_box(&view)).encode(&mut buffer).unwrap();
-                buffer.len()
-            });
-        });
-        group.bench_function("prost_book", |b| {
-            b.iter(|| {
-                buffer.clear();
-                book(black_box(&view)).encode(&mut buffer).unwrap();
-                buffer.len()
-            });
-        });
         group.finish();
     });
-}
-
-fn view() -> ConsolidatedBook {
-    let mut bbo = Bbo::top(10);
-    bbo.apply(&books::venue_event(0, 10, 1));
-    bbo.apply(&books::venue_event(1, 10, 1));
-    bbo.publish().unwrap()
-}
-
-fn summary(view: &ConsolidatedBook) -> orderbook::Summary {
-    let level = |l: &VenueLevel| orderbook::Level {
-        exchange: view.legs.id(l.leg.into()).unwrap().venue.to_string(),
-        price: l.price.to_f64_lossy(),
-        amount: l.qty.to_f64_lossy(),
-    };
-    let spread = match (view.bids.first(), view.asks.first()) {
-        (Some(bid), Some(ask)) => ask.price.to_f64_lossy() - bid.price.to_f64_lossy(),
-        _ => 0.0,
-    };
-    orderbook::Summary {
-        spread,
-        bids: view.bids.iter().map(level).collect(),
-        asks: view.asks.iter().map(level).collect(),
-    }
-}
-
-fn book(view: &ConsolidatedBook) -> v1::Book {
-    let level = |l: &VenueLevel| v1::Level {
-        price: l.price.to_string(),
-        qty: l.qty.to_string(),
-        leg: l.leg.into(),
-    };
-    v1::Book {
-        symbol: view.symbol.to_string(),
-        seq: view.seq,
-        bids: view.bids.iter().map(level).collect(),
-        asks: view.asks.iter().map(level).collect(),
-        live_legs: 2,
-        ts_recv_ns: view.ts_recv.0,
-        ..v1::Book::default()
-    }
 }

@@ -9,10 +9,22 @@
     reason = "a benchmark that cannot set itself up stops"
 )]
 
-/// How often a shape is done where its instructions are counted.
-pub const ROUNDS: u64 = 64;
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 pub mod books;
+pub mod http2;
 pub mod images;
 pub mod loopback;
 pub mod messages;
+
+/// How often a shape is done where its instructions are counted.
+pub const ROUNDS: u64 = 64;
+
+/// Where cargo puts what it builds, and where the benchmarks put what they find.
+pub fn target_folder() -> PathBuf {
+    let own = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    env::var_os("CARGO_TARGET_DIR").map_or_else(own, PathBuf::from)
+}

@@ -28,6 +28,15 @@ pub struct Packing {
     pub records_a_write: usize,
 }
 
+/// How a message is cut into pieces that arrive one after the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    /// Bytes of it in one TLS record, each written by itself.
+    pub record: usize,
+    /// From one write to the next; none at all if zero.
+    pub every: Nanos,
+}
+
 /// What a venue is to send.
 pub struct Plan {
     /// Whether over TLS.
@@ -42,6 +51,8 @@ pub struct Plan {
     pub packing: Packing,
     /// How many messages a second all connections get together; as many as possible if `None`.
     pub rate: Option<u64>,
+    /// Whether messages are cut; `packing` does not count then.
+    pub cut: Option<Cut>,
     /// What the messages are.
     pub make: Box<Make>,
 }
@@ -61,12 +72,17 @@ pub struct Venue {
     port: u16,
     tls: bool,
     ca_pem: String,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<(Nanos, Nanos)>,
 }
 
 impl Venue {
     /// Starts a venue; it begins to send when all its clients have come.
     pub fn start(plan: Plan) -> Self {
+        Self::start_by(plan, Clock::monotonic())
+    }
+
+    /// Starts a venue that keeps time by `clock`.
+    pub fn start_by(plan: Plan, clock: Clock) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (config, ca_pem) = certified();
@@ -74,7 +90,7 @@ impl Venue {
         let name = std::thread::Builder::new().name("venue".into());
         let thread = name.spawn(move || {
             pin_to(1);
-            serve(&plan, &listener, &config);
+            serve(&plan, &listener, &config, &clock)
         });
         Self {
             port,
@@ -100,9 +116,9 @@ impl Venue {
         &self.ca_pem
     }
 
-    /// Waits until every client has gone.
-    pub fn join(self) {
-        self.thread.join().unwrap();
+    /// Waits until every client has gone, and says when the first write began and the last ended.
+    pub fn join(self) -> (Nanos, Nanos) {
+        self.thread.join().unwrap()
     }
 }
 
@@ -160,7 +176,12 @@ struct Peer {
     written: usize,
 }
 
-fn serve(plan: &Plan, listener: &TcpListener, config: &Arc<ServerConfig>) {
+fn serve(
+    plan: &Plan,
+    listener: &TcpListener,
+    config: &Arc<ServerConfig>,
+    clock: &Clock,
+) -> (Nanos, Nanos) {
     let mut peers: Vec<Peer> = (0..plan.connections)
         .map(|_| {
             let (socket, _) = listener.accept().unwrap();
@@ -171,12 +192,15 @@ fn serve(plan: &Plan, listener: &TcpListener, config: &Arc<ServerConfig>) {
             peer
         })
         .collect();
-    send(plan, &mut peers);
+    let begin = clock.mono();
+    send(plan, &mut peers, clock);
+    let end = clock.mono();
     for peer in &mut peers {
         // A socket closed with something unread would take what was sent down with it.
         let mut rest = [0; 4096];
         while matches!(peer.socket.read(&mut rest), Ok(count) if count > 0) {}
     }
+    (begin, end)
 }
 
 /// Makes a connection ready and says which one it is.
@@ -250,6 +274,15 @@ impl Peer {
         for message in 0..plan.messages {
             payload.clear();
             (plan.make)(number, message, &mut payload);
+            if let Some(cut) = plan.cut {
+                frame(&payload, &mut record);
+                for piece in record.chunks(cut.record) {
+                    self.seal(piece);
+                    self.ends.push(self.ready.len());
+                }
+                record.clear();
+                continue;
+            }
             frame(&payload, &mut record);
             let is_last = message + 1 == plan.messages;
             if (message + 1) % plan.packing.messages_a_record == 0 || is_last {
@@ -285,19 +318,23 @@ impl Peer {
     }
 }
 
-fn send(plan: &Plan, peers: &mut [Peer]) {
-    let clock = Clock::monotonic();
+fn send(plan: &Plan, peers: &mut [Peer], clock: &Clock) {
+    let wait = |due: Nanos| {
+        while clock.mono() < due {
+            std::thread::yield_now();
+        }
+    };
     let begin = clock.mono();
     let each = plan.packing.messages_a_record * plan.packing.records_a_write;
     let mut sent = 0;
     for at in 0.. {
         let mut wrote = false;
+        if let Some(cut) = plan.cut {
+            wait(begin + Nanos(cut.every.0 * at as u64));
+        }
         for peer in &mut *peers {
             if let Some(rate) = plan.rate {
-                let due = begin + Nanos(sent * 1_000_000_000 / rate);
-                while clock.mono() < due {
-                    std::thread::yield_now();
-                }
+                wait(begin + Nanos(sent * 1_000_000_000 / rate));
             }
             wrote |= peer.write(at);
             sent += each as u64;

@@ -50,7 +50,7 @@ struct Wanted {
 }
 
 fn run() -> Result<(), String> {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    let target = dragonfly_benches::target_folder();
     let wanted = wanted(&target)?;
     let mut results = Results::default();
     for folder in &wanted.criterion {

@@ -54,7 +54,9 @@ const PACKINGS: [(&str, Packing); 3] = [
 ];
 
 fn main() {
-    let is_test = std::env::args().any(|argument| argument == "--test");
+    // Cargo says `--bench` when it is to be measured, and nothing when it runs tests.
+    let given = |option: &str| std::env::args().any(|argument| argument == option);
+    let is_test = given("--test") || !given("--bench");
     let wants = |table: &str| is_asked_for("--only", table);
     let effort = if is_test {
         Effort {

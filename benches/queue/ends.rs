@@ -8,6 +8,13 @@ use dragonfly_core::{
 /// How many items each queue holds.
 pub(crate) const ROOM: usize = 64;
 
+/// All items that are there.
+pub(crate) const ALL: usize = usize::MAX;
+
+/// So many items are read before they are released, so that a writer which found the queue full can
+/// go on while the rest is read.
+const AT_ONCE: usize = ROOM / 8;
+
 /// What goes through a queue. A reader looks at one field.
 pub(crate) trait Item: Copy + Send + Sync + 'static {
     fn look(&self) -> u64;
@@ -96,11 +103,10 @@ impl<T, C: Consumer<Item = T>> Rx<T> for Ours<C> {
     #[inline]
     fn take(&mut self, most: usize, mut look: impl FnMut(&T)) -> usize {
         let mut taken = 0;
-        // A ring lends up to its end, so a burst may need two loans.
         while let Ok(items) = self.0.ready()
             && !items.is_empty()
         {
-            let count = items.len().min(most - taken);
+            let count = items.len().min(most - taken).min(AT_ONCE);
             items[..count].iter().for_each(&mut look);
             self.0.release(count);
             taken += count;

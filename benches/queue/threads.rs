@@ -16,7 +16,7 @@ use criterion::{
 use crossbeam_utils::CachePadded;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-use crate::ends::{Item, Kind, Rx, Tx};
+use crate::ends::{ALL, Item, Kind, Rx, Tx};
 
 /// How often to look before giving the core away.
 const PATIENCE: u32 = 20_000;
@@ -39,7 +39,7 @@ pub(crate) fn ping_pong<T: Item, K: Kind<T>>(b: &mut Bencher<'_, WallTime>, item
     beside(
         &shared,
         || {
-            let (at_other, other) = &mut *far;
+            let ((at_other, other), item) = (&mut *far, item_of_its_own(&item));
             while !shared.stop.load(Ordering::Relaxed) {
                 if receive(at_other, &shared) {
                     black_box(other.send(item));
@@ -60,6 +60,11 @@ pub(crate) fn ping_pong<T: Item, K: Kind<T>>(b: &mut Bencher<'_, WallTime>, item
             });
         },
     );
+}
+
+/// A copy on the stack of the calling thread.
+fn item_of_its_own<T: Item>(item: &T) -> T {
+    black_box(*item)
 }
 
 /// Waits for an item; false when it is over.
@@ -85,7 +90,7 @@ pub(crate) fn stream<T: Item, K: Kind<T>>(b: &mut Bencher<'_, WallTime>, item: T
                 let look = |item: &T| {
                     black_box(item.look());
                 };
-                match reader.take(usize::MAX, look) {
+                match reader.take(ALL, look) {
                     0 => hint::spin_loop(),
                     count => {
                         seen += count as u64;

@@ -61,8 +61,16 @@ pub(crate) const TARGETS: &[Target] = &[
         "the adapter is crossbeam-channel and one more move of the item, from the channel to where \
          it can be lent",
     ),
-    target("ping_pong_*", Limit::Best, ""),
-    target("stream_*", Limit::Best, ""),
+    target("ping_pong_spsc_*", Limit::Best, ""),
+    target("ping_pong_mpsc_*", Limit::Best, ""),
+    target("ping_pong_spmc_*", Limit::Best, ""),
+    target("ping_pong_mpmc_*", Limit::Best, ""),
+    target("ping_pong_latest_*", Limit::Share(1.0, "tokio_watch"), ""),
+    target(
+        "stream_*",
+        Limit::Best,
+        "how fast the reader looks decides: one that looks less often leaves the writer its cache line",
+    ),
     target("throughput_books_per_second", Limit::AtLeast(300_000.0), ""),
     target("fan_out_1000_p99_ms", Limit::AtMost(10.0), ""),
     target("memory_1000_instruments_mib", Limit::AtMost(64.0), ""),

@@ -181,6 +181,7 @@ impl Load {
                 records_a_write: if self.rate.is_some() { 1 } else { 50 },
             },
             rate: self.rate,
+            cut: None,
             make: Box::new(move |connection, n, into| {
                 let books = &streams[connection];
                 books[n % books.len()].write(n / books.len(), true, into);

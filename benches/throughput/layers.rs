@@ -17,10 +17,7 @@ use dragonfly_core::{
     feed::{BookListener, Decoder, Link, Listener},
     market::{BookEvent, Instrument},
 };
-use dragonfly_feeds::{
-    decorate::Changed,
-    venue::{self, Subscription},
-};
+use dragonfly_feeds::venue::{self, Subscription};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore,
     crypto::aws_lc_rs,
@@ -40,13 +37,16 @@ pub(crate) const ALL: [(&str, Run); 8] = [
     ("TLS: rustls by hand, 64 KiB a `read`", tls),
     ("frames: `ws::Client`, over TLS", frames),
     ("decode: `BookListener`, every event", every_event),
-    ("decode: `Changed`, all are news", all_news),
+    ("decode: only changes, all are news", all_news),
     ("flow: queue and `Bbo`, every event", whole_flow),
     (
-        "flow: queue and `Bbo`, `Changed`, all are news",
+        "flow: queue and `Bbo`, only changes, all are news",
         changed_flow,
     ),
-    ("flow: queue and `Bbo`, `Changed`, none is", unchanged_flow),
+    (
+        "flow: queue and `Bbo`, only changes, none is",
+        unchanged_flow,
+    ),
 ];
 
 pub(crate) fn plan(packing: Packing, messages: usize, tls: bool, is_news: bool) -> Plan {
@@ -58,6 +58,7 @@ pub(crate) fn plan(packing: Packing, messages: usize, tls: bool, is_news: bool) 
         messages,
         packing,
         rate: None,
+        cut: None,
         make: Box::new(move |_, n, into| message.write(n, is_news, into)),
     }
 }
@@ -225,7 +226,7 @@ fn every_event(packing: Packing, messages: usize) -> Figure {
 }
 
 fn all_news(packing: Packing, messages: usize) -> Figure {
-    decode(packing, messages, Changed::new(listener()))
+    decode(packing, messages, listener().only_changes())
 }
 
 fn whole_flow(packing: Packing, messages: usize) -> Figure {
@@ -235,13 +236,13 @@ fn whole_flow(packing: Packing, messages: usize) -> Figure {
 fn changed_flow(packing: Packing, messages: usize) -> Figure {
     flow::one(
         plan(packing, messages, true, true),
-        Changed::new(listener()),
+        listener().only_changes(),
     )
 }
 
 fn unchanged_flow(packing: Packing, messages: usize) -> Figure {
     flow::one(
         plan(packing, messages, true, false),
-        Changed::new(listener()),
+        listener().only_changes(),
     )
 }

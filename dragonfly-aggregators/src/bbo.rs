@@ -5,7 +5,10 @@ use dragonfly_core::{
     stage::Aggregator,
 };
 
-use crate::{legs::LegBooks, merge, top::Top};
+use crate::{
+    legs::LegBooks,
+    top::{self, Top},
+};
 
 /// Folds the books of many venues into one [`ConsolidatedBook`].
 ///
@@ -18,6 +21,8 @@ pub struct Bbo {
     books: LegBooks,
     bids: Top<true>,
     asks: Top<false>,
+    /// What was published last, but for the sides that have changed since.
+    view: ConsolidatedBook,
 }
 
 impl Bbo {
@@ -29,6 +34,7 @@ impl Bbo {
             books: LegBooks::default(),
             bids: Top::new(depth),
             asks: Top::new(depth),
+            view: ConsolidatedBook::default(),
         }
     }
 
@@ -46,48 +52,36 @@ impl Aggregator for Bbo {
     type Output = ConsolidatedBook;
 
     fn apply(&mut self, event: &BookEvent) {
-        let Some(noted) = self.books.note(event) else {
+        let Some(noted) = self.books.note(&mut self.view.legs, event) else {
             return;
         };
-        let Self { bids, asks, .. } = self;
+        let Self {
+            bids, asks, view, ..
+        } = self;
         if noted.is_new {
             bids.rank(&self.books.ranks);
             asks.rank(&self.books.ranks);
+            view.symbol = self.books.symbol(&view.legs);
         }
         let (new_bids, new_asks) = match event.state {
             BookState::Live => (event.depth.bids.as_slice(), event.depth.asks.as_slice()),
             _ => ([].as_slice(), [].as_slice()),
         };
-        let bid_merge = bids.take(noted.leg, noted.rank, new_bids);
-        let ask_merge = asks.take(noted.leg, noted.rank, new_asks);
-        match (bid_merge, ask_merge) {
-            (Some(mut bid_merge), Some(mut ask_merge)) => {
-                merge::both(&mut bid_merge, &mut ask_merge);
-                let (bid_result, ask_result) = (bid_merge.finish(), ask_merge.finish());
-                bids.settle(bid_result);
-                asks.settle(ask_result);
-            }
-            (bid_merge, ask_merge) => {
-                if let Some(result) = bid_merge.map(merge::Merge::finish) {
-                    bids.settle(result);
-                }
-                if let Some(result) = ask_merge.map(merge::Merge::finish) {
-                    asks.settle(result);
-                }
-            }
+        let bid_work = bids.take(noted.leg, new_bids, &mut view.bids);
+        let ask_work = asks.take(noted.leg, new_asks, &mut view.asks);
+        let (bid_result, ask_result) = top::work(bid_work, ask_work);
+        if let Some(merged) = bid_result {
+            bids.settle(merged, &mut view.bids);
+        }
+        if let Some(merged) = ask_result {
+            asks.settle(merged, &mut view.asks);
         }
     }
 
     fn publish(&mut self) -> Option<ConsolidatedBook> {
-        let seq = self.books.next_seq()?;
-        Some(ConsolidatedBook {
-            symbol: self.books.symbol(),
-            seq,
-            bids: self.bids.ladder(),
-            asks: self.asks.ladder(),
-            legs: self.books.legs.clone(),
-            ts_recv: self.books.ts_recv,
-        })
+        self.view.seq = self.books.next_seq()?;
+        self.view.ts_recv = self.books.ts_recv;
+        Some(self.view.clone())
     }
 
     fn name(&self) -> String {

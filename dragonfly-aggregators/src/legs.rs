@@ -10,7 +10,6 @@ use dragonfly_core::{
 /// What both aggregators keep of their input besides the levels.
 #[derive(Debug, Default)]
 pub(crate) struct LegBooks {
-    pub(crate) legs: Legs,
     /// A hash of each leg's key: to compare one number a leg where there are many.
     hashes: Vec<u64>,
     /// The legs in the order of their names: of two equal levels the first leg here comes first.
@@ -29,9 +28,7 @@ pub(crate) struct LegBooks {
 /// The leg of an event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Noted {
-    pub(crate) leg: usize,
-    /// Its place in the order of names.
-    pub(crate) rank: u8,
+    pub(crate) leg: u8,
     /// It has not reported before: the order has changed.
     pub(crate) is_new: bool,
 }
@@ -39,22 +36,28 @@ pub(crate) struct Noted {
 impl LegBooks {
     /// Takes over how the event's leg is; one there is no room for is left out.
     #[inline]
-    pub(crate) fn note(&mut self, event: &BookEvent) -> Option<Noted> {
+    pub(crate) fn note(&mut self, legs: &mut Legs, event: &BookEvent) -> Option<Noted> {
         let hash = NameHash.hash_one(event.key());
-        let known = self.hashes.iter().position(|known| *known == hash);
+        let mut alike = (0..).zip(&self.hashes).filter(|(_, known)| **known == hash);
+        let known = alike.find(|(leg, _)| legs.refresh(*leg, event));
         let (leg, is_new) = match known {
-            Some(leg) if self.legs.refresh(leg, event) => (leg, false),
-            _ => self.note_unknown(event, hash)?,
+            Some((leg, _)) => (leg, false),
+            _ => self.note_unknown(legs, event, hash)?,
         };
         self.ts_recv = self.ts_recv.max(event.ts_recv);
         self.is_dirty = true;
-        let rank = self.ranks.get(leg).copied()?;
-        Some(Noted { leg, rank, is_new })
+        let leg = u8::try_from(leg).ok()?;
+        Some(Noted { leg, is_new })
     }
 
     #[cold]
-    fn note_unknown(&mut self, event: &BookEvent, hash: u64) -> Option<(usize, bool)> {
-        let Some(leg) = self.legs.note(event) else {
+    fn note_unknown(
+        &mut self,
+        legs: &mut Legs,
+        event: &BookEvent,
+        hash: u64,
+    ) -> Option<(usize, bool)> {
+        let Some(leg) = legs.note(event) else {
             if !std::mem::replace(&mut self.overflowing, true) {
                 tracing::error!(
                     venue = %event.venue, symbol = %event.native_symbol,
@@ -66,7 +69,7 @@ impl LegBooks {
         let is_new = leg == self.hashes.len();
         if is_new {
             self.hashes.push(hash);
-            self.rank();
+            self.rank(legs);
         }
         Some((leg, is_new))
     }
@@ -82,18 +85,13 @@ impl LegBooks {
     }
 
     /// What the view is called.
-    #[inline]
-    pub(crate) fn symbol(&self) -> Symbol {
-        let first = self.legs.id(0).map(|leg| leg.symbol);
+    pub(crate) fn symbol(&self, legs: &Legs) -> Symbol {
+        let first = legs.id(0).map(|leg| leg.symbol);
         self.name.or(first).unwrap_or_default()
     }
 
-    fn rank(&mut self) {
-        let name = |&leg: &u8| {
-            self.legs
-                .id(leg.into())
-                .map(|id| (id.venue, id.native_symbol))
-        };
+    fn rank(&mut self, legs: &Legs) {
+        let name = |&leg: &u8| legs.id(leg.into()).map(|id| (id.venue, id.native_symbol));
         let mut order: Vec<u8> = (0..=u8::MAX).take(self.hashes.len()).collect();
         order.sort_by_key(name);
         self.ranks = vec![0; order.len()];

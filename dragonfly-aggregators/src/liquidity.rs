@@ -19,9 +19,8 @@ pub struct Liquidity {
     books: LegBooks,
     /// The image of each leg; empty unless it is `Live`.
     images: Vec<Depth>,
-    /// The view of each side, until an image changes that side.
-    bids: Option<Ladder>,
-    asks: Option<Ladder>,
+    /// What was published last, but for the sides that have changed since.
+    view: AggregatedBook,
 }
 
 impl Liquidity {
@@ -32,8 +31,7 @@ impl Liquidity {
             depth,
             books: LegBooks::default(),
             images: Vec::new(),
-            bids: None,
-            asks: None,
+            view: AggregatedBook::default(),
         }
     }
 
@@ -50,47 +48,44 @@ impl Aggregator for Liquidity {
     type Output = AggregatedBook;
 
     fn apply(&mut self, event: &BookEvent) {
-        let Some(noted) = self.books.note(event) else {
+        let Self {
+            depth,
+            books,
+            images,
+            view,
+        } = self;
+        let Some(noted) = books.note(&mut view.legs, event) else {
             return;
         };
-        if noted.leg >= self.images.len() {
-            self.images.resize_with(noted.leg + 1, Depth::default);
+        if noted.is_new {
+            images.push(Depth::default());
+            view.symbol = books.symbol(&view.legs);
         }
-        let image = &mut self.images[noted.leg];
         let new = match event.state {
             BookState::Live => &event.depth,
             _ => &Depth::default(),
         };
-        if image.bids != new.bids {
-            (image.bids, self.bids) = (new.bids, None);
+        let image = &mut images[usize::from(noted.leg)];
+        let (new_bids, new_asks) = (image.bids != new.bids, image.asks != new.asks);
+        *image = *new;
+        let legs = || {
+            let order = books.by_name.iter();
+            order.filter_map(|leg| images.get(usize::from(*leg)))
+        };
+        if new_bids {
+            let sides = legs().map(|image| image.bids.as_slice());
+            view.bids = sum(sides, *depth, |a, b| a.price > b.price);
         }
-        if image.asks != new.asks {
-            (image.asks, self.asks) = (new.asks, None);
+        if new_asks {
+            let sides = legs().map(|image| image.asks.as_slice());
+            view.asks = sum(sides, *depth, |a, b| a.price < b.price);
         }
     }
 
     fn publish(&mut self) -> Option<AggregatedBook> {
-        let seq = self.books.next_seq()?;
-        let (images, order, depth) = (&self.images, &self.books.by_name, self.depth);
-        let legs = || order.iter().filter_map(|leg| images.get(usize::from(*leg)));
-        let sum_bids = || {
-            sum(legs().map(|i| i.bids.as_slice()), depth, |a, b| {
-                a.price > b.price
-            })
-        };
-        let sum_asks = || {
-            sum(legs().map(|i| i.asks.as_slice()), depth, |a, b| {
-                a.price < b.price
-            })
-        };
-        Some(AggregatedBook {
-            symbol: self.books.symbol(),
-            seq,
-            bids: *self.bids.get_or_insert_with(sum_bids),
-            asks: *self.asks.get_or_insert_with(sum_asks),
-            legs: self.books.legs.clone(),
-            ts_recv: self.books.ts_recv,
-        })
+        self.view.seq = self.books.next_seq()?;
+        self.view.ts_recv = self.books.ts_recv;
+        Some(self.view.clone())
     }
 
     fn name(&self) -> String {

@@ -7,128 +7,204 @@
 
 use std::hint::select_unpredictable;
 
-use dragonfly_core::market::{Price, Qty};
+use dragonfly_core::market::{Level, Price, VenueLevel};
 
-/// A level of a leg, with what decides between equals.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Entry {
-    pub(crate) price: Price,
-    pub(crate) qty: Qty,
-    /// Index of the leg.
-    pub(crate) leg: u8,
-    /// The leg's place in the order of names.
-    pub(crate) rank: u8,
+/// Whether the first price is strictly better.
+#[inline]
+pub(crate) fn is_better<const IS_BID: bool>(price: Price, than: Price) -> bool {
+    if IS_BID { price > than } else { price < than }
 }
 
-impl Entry {
-    /// Whether this level comes before `other` in the view: the better price, then the larger
-    /// quantity, then the name that comes first.
+/// A level of a list to be merged.
+pub(crate) trait Listed: Copy {
+    fn level(&self) -> Level;
+
+    /// The level with its leg: its own, or `leg` where it knows of none.
+    fn of_leg(&self, leg: u8) -> VenueLevel;
+
+    /// Whether it comes after a level that equals it, of a leg with this rank.
+    fn yields_to(&self, equal: &Level, rank: u8, ranks: &[u8]) -> bool;
+}
+
+/// The levels of one leg; on the left, the one whose name comes first.
+impl Listed for Level {
     #[inline]
-    pub(crate) fn precedes<const IS_BID: bool>(&self, other: &Self) -> bool {
-        let (high, low) = if IS_BID {
-            (self.price, other.price)
-        } else {
-            (other.price, self.price)
-        };
-        let wins_equal_qty = self.rank < other.rank;
-        let wins_equal_price =
-            select_unpredictable(wins_equal_qty, self.qty >= other.qty, self.qty > other.qty);
-        select_unpredictable(wins_equal_price, high >= low, high > low)
+    fn level(&self) -> Level {
+        *self
+    }
+
+    #[inline]
+    fn of_leg(&self, leg: u8) -> VenueLevel {
+        venue_level(self, leg)
+    }
+
+    #[inline]
+    fn yields_to(&self, _: &Level, _: u8, _: &[u8]) -> bool {
+        false
+    }
+}
+
+/// The levels of several legs.
+impl Listed for VenueLevel {
+    #[inline]
+    fn level(&self) -> Level {
+        Level::new(self.price, self.qty)
+    }
+
+    #[inline]
+    fn of_leg(&self, _: u8) -> VenueLevel {
+        *self
+    }
+
+    #[inline]
+    fn yields_to(&self, equal: &Level, rank: u8, ranks: &[u8]) -> bool {
+        // Without a branch: the same price is common and cannot be predicted.
+        let other = ranks.get(usize::from(self.leg)).copied().unwrap_or(0);
+        (rank < other) & (self.price == equal.price) & (self.qty == equal.qty)
+    }
+}
+
+#[inline]
+pub(crate) const fn venue_level(level: &Level, leg: u8) -> VenueLevel {
+    VenueLevel {
+        price: level.price,
+        qty: level.qty,
+        leg,
     }
 }
 
 /// Two sorted lists on their way into one; `IS_BID` says which way prices get worse.
 #[derive(Debug)]
-pub(crate) struct Merge<'a, const IS_BID: bool> {
-    left: &'a [Entry],
-    right: &'a [Entry],
-    merged: &'a mut [Entry],
-    done: usize,
+pub(crate) struct Merge<'a, L, const IS_BID: bool> {
+    pub(crate) left: &'a [L],
+    /// The left list's leg, where it is the list of one.
+    pub(crate) left_leg: u8,
+    /// The levels of one leg.
+    pub(crate) right: &'a [L],
+    pub(crate) right_leg: u8,
+    /// The place of each leg in the order of names.
+    pub(crate) ranks: &'a [u8],
+    /// Where the result goes; as much as there is room for.
+    pub(crate) merged: &'a mut [VenueLevel],
     /// The last level that may come in from `right` once `left` has ended.
-    bound: Option<Entry>,
+    pub(crate) bound: Option<VenueLevel>,
 }
 
-impl<'a, const IS_BID: bool> Merge<'a, IS_BID> {
-    /// Fills `merged` with the best of both lists; with a `bound`, levels of `right` that come
-    /// behind it, and behind all of `left`, are left out.
-    pub(crate) const fn new(
-        left: &'a [Entry],
-        right: &'a [Entry],
-        merged: &'a mut [Entry],
-        bound: Option<Entry>,
-    ) -> Self {
-        Self {
-            left,
-            right,
-            merged,
-            done: 0,
-            bound,
-        }
+/// What a merge came to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Merged {
+    /// How long the result is.
+    pub(crate) len: usize,
+    /// Whether it has all levels of both lists.
+    pub(crate) has_all: bool,
+}
+
+impl<L: Listed, const IS_BID: bool> Merge<'_, L, IS_BID> {
+    #[inline]
+    fn right_rank(&self) -> u8 {
+        let rank = self.ranks.get(usize::from(self.right_leg));
+        rank.copied().unwrap_or(u8::MAX)
     }
 
-    /// Goes on until one list has ended, or there is no more room.
+    /// Merges.
     #[inline]
-    fn advance(&mut self) {
+    pub(crate) fn run(self) -> Merged {
+        self.go_on(0)
+    }
+
+    /// Goes on until one list has ended, or there is no more room; then takes what is left of the
+    /// other: of the right one only what does not come behind the bound.
+    #[inline]
+    fn go_on(self, done: usize) -> Merged {
+        let rank = self.right_rank();
+        let is_within = |level: &&L| match &self.bound {
+            None => true,
+            Some(bound) if bound.leg == self.right_leg && bound.level() == level.level() => true,
+            Some(bound) => is_right::<_, IS_BID>(bound, &level.level(), rank, self.ranks),
+        };
         let (mut left, mut right) = (self.left, self.right);
-        for slot in self.merged.iter_mut().skip(self.done) {
-            let (Some(l), Some(r)) = (left.first(), right.first()) else {
-                break;
+        let mut room = self.merged.iter_mut().skip(done);
+        let mut len = done;
+        while let (Some(l), Some(r)) = (left.first(), right.first()) {
+            let Some(slot) = room.next() else {
+                return Merged {
+                    len,
+                    has_all: false,
+                };
             };
-            let is_right = r.precedes::<IS_BID>(l);
-            *slot = *select_unpredictable(is_right, r, l);
+            let is_right = is_right::<L, IS_BID>(l, &r.level(), rank, self.ranks);
+            *slot = pick(is_right, l, self.left_leg, r, self.right_leg);
             left = &left[usize::from(!is_right)..];
             right = &right[usize::from(is_right)..];
-            self.done += 1;
+            len += 1;
         }
-        (self.left, self.right) = (left, right);
-    }
-
-    /// Does what is left to do. Returns how long the result is and whether it has all levels.
-    #[inline]
-    pub(crate) fn finish(mut self) -> (usize, bool) {
-        self.advance();
-        let bound = self.bound.as_ref();
-        let mut room = self.merged.iter_mut().skip(self.done);
         let mut rest = 0;
-        for (entry, slot) in self.left.iter().zip(room.by_ref()) {
-            *slot = *entry;
+        for (level, slot) in left.iter().zip(room.by_ref()) {
+            *slot = level.of_leg(self.left_leg);
             rest += 1;
         }
-        let is_within = |entry: &&Entry| bound.is_none_or(|b| !b.precedes::<IS_BID>(entry));
-        for (slot, entry) in room.zip(self.right.iter().take_while(is_within)) {
-            *slot = *entry;
+        for (level, slot) in right.iter().take_while(is_within).zip(room) {
+            *slot = level.of_leg(self.right_leg);
             rest += 1;
         }
-        let has_all = rest == self.left.len() + self.right.len();
-        (self.done + rest, has_all)
+        Merged {
+            len: len + rest,
+            has_all: rest == left.len() + right.len(),
+        }
     }
 }
 
-/// Goes on with both until one list of either has ended, or there is no more room in one.
+/// Whether the right list's head comes next: it has the better price, or the larger quantity at the
+/// same price, or the name that comes first.
 #[inline]
-pub(crate) fn both(bids: &mut Merge<'_, true>, asks: &mut Merge<'_, false>) {
-    let (mut bid_left, mut bid_right) = (bids.left, bids.right);
-    let (mut ask_left, mut ask_right) = (asks.left, asks.right);
+pub(crate) fn is_right<L: Listed, const IS_BID: bool>(
+    left: &L,
+    right: &Level,
+    rank: u8,
+    ranks: &[u8],
+) -> bool {
+    let level = left.level();
+    let (high, low) = if IS_BID {
+        (right.price, level.price)
+    } else {
+        (level.price, right.price)
+    };
+    let is_first = select_unpredictable(right.qty > level.qty, high >= low, high > low);
+    // No short circuit: it would be a branch on how the lists interleave.
+    is_first | left.yields_to(right, rank, ranks)
+}
+
+/// Chooses a place and copies from there: a choice between two copies would be a branch.
+#[inline]
+fn pick<L: Listed>(is_right: bool, left: &L, left_leg: u8, right: &L, right_leg: u8) -> VenueLevel {
+    let leg = select_unpredictable(is_right, right_leg, left_leg);
+    select_unpredictable(is_right, right, left).of_leg(leg)
+}
+
+/// Merges bids and asks at the same time.
+#[inline]
+pub(crate) fn both<L: Listed>(
+    mut bids: Merge<'_, L, true>,
+    mut asks: Merge<'_, L, false>,
+) -> (Merged, Merged) {
+    let (bid_rank, ask_rank) = (bids.right_rank(), asks.right_rank());
     let mut done = 0;
     for (bid_slot, ask_slot) in bids.merged.iter_mut().zip(asks.merged.iter_mut()) {
-        let (Some(bl), Some(br), Some(al), Some(ar)) = (
-            bid_left.first(),
-            bid_right.first(),
-            ask_left.first(),
-            ask_right.first(),
-        ) else {
+        let (Some(bl), Some(br)) = (bids.left.first(), bids.right.first()) else {
             break;
         };
-        let is_bid_right = br.precedes::<true>(bl);
-        let is_ask_right = ar.precedes::<false>(al);
-        *bid_slot = *select_unpredictable(is_bid_right, br, bl);
-        *ask_slot = *select_unpredictable(is_ask_right, ar, al);
-        bid_left = &bid_left[usize::from(!is_bid_right)..];
-        bid_right = &bid_right[usize::from(is_bid_right)..];
-        ask_left = &ask_left[usize::from(!is_ask_right)..];
-        ask_right = &ask_right[usize::from(is_ask_right)..];
+        let (Some(al), Some(ar)) = (asks.left.first(), asks.right.first()) else {
+            break;
+        };
+        let is_bid_right = is_right::<L, true>(bl, &br.level(), bid_rank, bids.ranks);
+        let is_ask_right = is_right::<L, false>(al, &ar.level(), ask_rank, asks.ranks);
+        *bid_slot = pick(is_bid_right, bl, bids.left_leg, br, bids.right_leg);
+        *ask_slot = pick(is_ask_right, al, asks.left_leg, ar, asks.right_leg);
+        bids.left = &bids.left[usize::from(!is_bid_right)..];
+        bids.right = &bids.right[usize::from(is_bid_right)..];
+        asks.left = &asks.left[usize::from(!is_ask_right)..];
+        asks.right = &asks.right[usize::from(is_ask_right)..];
         done += 1;
     }
-    (bids.left, bids.right, bids.done) = (bid_left, bid_right, done);
-    (asks.left, asks.right, asks.done) = (ask_left, ask_right, done);
+    (bids.go_on(done), asks.go_on(done))
 }

@@ -9,6 +9,8 @@ mod it {
     mod deadlines;
     mod drive;
     mod drive_faults;
+    mod early;
+    mod frames;
     mod messages;
     mod replaying;
     mod server;

@@ -13,5 +13,7 @@ mod queue;
 mod queue_adapters;
 #[path = "it/queue_broadcast.rs"]
 mod queue_broadcast;
+#[path = "it/run.rs"]
+mod run;
 #[path = "it/sync.rs"]
 mod sync;

@@ -15,6 +15,7 @@
 
 mod changed;
 mod depth;
+mod per_book;
 mod throttle;
 
 pub use changed::Changed;

@@ -10,6 +10,7 @@
 //! `dragonfly-core`'s.
 
 pub mod decorate;
+mod early;
 pub mod json;
 mod open;
 mod replay;

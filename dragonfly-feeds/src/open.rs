@@ -14,16 +14,13 @@ use dragonfly_core::{
     market::{Instrument, InstrumentError, MAX_DEPTH, Symbol, Venue},
 };
 
-use crate::{
-    decorate::Changed,
-    venue::{self, Spec, Subscription},
-};
+use crate::venue::{self, Spec, Subscription};
 
 /// A book feed over WebSocket, ready for [`Flow::listen`](dragonfly_core::flow::Flow::listen).
 pub type BookFeed = Drive<ws::Client, Box<dyn Subscriber>, BookChanges>;
 
 /// What such a feed emits: the best levels whenever they, or the state of the book, change.
-pub type BookChanges = Changed<BookListener<Box<dyn Decoder>>>;
+pub type BookChanges = BookListener<Box<dyn Decoder>>;
 
 /// Why a feed could not be opened; nothing has been connected yet.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -316,14 +313,9 @@ impl Builder {
         let venue = Venue::new(self.spec.id).unwrap_or_default();
         let decoder = (self.spec.decoder)(&wanted);
         let rules = (self.spec.rules)();
-        let listener = BookListener::new(venue, decoder, rules, self.depth, symbols);
+        let listener = BookListener::new(venue, decoder, rules, self.depth, symbols).only_changes();
         let subscriber = (self.spec.subscriber)(&wanted);
-        Feed::new(
-            name,
-            subscriber,
-            Changed::new(listener),
-            (self.spec.policy)(),
-        )
+        Feed::new(name, subscriber, listener, (self.spec.policy)())
     }
 }
 

@@ -7,9 +7,11 @@ mod it {
     pub(crate) mod capture;
     pub(crate) mod conformance;
     pub(crate) mod decorate;
+    pub(crate) mod early;
     pub(crate) mod fixtures;
     pub(crate) mod fuzz_smoke;
     pub(crate) mod json_text;
+    pub(crate) mod only_changes;
     pub(crate) mod replay;
     pub(crate) mod sequence;
     pub(crate) mod wide;

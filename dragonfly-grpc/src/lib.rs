@@ -19,4 +19,6 @@ mod server;
 pub use client::Client;
 pub use host::TOKIO;
 pub use policy::Policy;
+#[doc(hidden)]
+pub use server::bench;
 pub use server::{BindError, Builder as ServerBuilder, Server, Stats};

@@ -8,11 +8,15 @@
 //! wakes connections, which write them in the same turn of the runtime.
 
 mod accept;
+#[doc(hidden)]
+pub mod bench;
 mod body;
 mod builder;
 mod connection;
+mod gathered;
 mod health;
 mod hub;
+mod parts;
 mod route;
 mod stats;
 mod streams;

@@ -18,5 +18,7 @@ mod it {
     #[cfg(feature = "bins")]
     mod program;
     #[cfg(feature = "bins")]
+    mod server_modes;
+    #[cfg(feature = "bins")]
     mod server_program;
 }

@@ -1,5 +1,8 @@
 //! What the fuzz targets do with their input, and what must hold whatever it is.
 
+mod early;
+mod frames;
+
 use dragonfly_core::{
     feed::{Decoded, Decoder, FeedError},
     market::{BookUpdate, Price, Qty},
@@ -8,6 +11,9 @@ use dragonfly_feeds::{
     json::{Cursor, simd},
     venue::{self, Subscription},
 };
+
+pub use early::early;
+pub use frames::frames;
 
 /// Decodes `bytes` as a message of the venue `id`, or of its channel of changes, and shows them to
 /// its subscriber as an answer.

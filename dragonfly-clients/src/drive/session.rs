@@ -12,7 +12,7 @@ use dragonfly_core::{
     client::{ClientError, Control, Reader, Received, Writer},
     clock::Now,
     edge::Conflate,
-    feed::{Listener, Request, Subscriber, Verdict},
+    feed::{Feed, Listener, Request, Subscriber, Verdict},
     market::Cause,
 };
 
@@ -27,6 +27,9 @@ pub(super) enum Ended {
     Verdict(Cause),
     Lost(ClientError),
 }
+
+/// What takes the events of a feed.
+type Emit<'a, E> = &'a mut dyn FnMut(E);
 
 /// One connection.
 pub(super) struct Session<'a, S, L: Listener> {
@@ -52,12 +55,13 @@ where
 
     /// Reads, writes and waits until the connection ends or has to.
     pub(super) async fn run(&self, reader: &mut impl Reader, writer: &mut impl Writer) -> Ended {
+        let large = self.desk.feed.borrow_mut().early().unwrap_or(usize::MAX);
         loop {
             if let Err(error) = self.send(writer).await {
                 return Ended::Lost(error);
             }
             // The read is not cancel-safe: it stays where it is while deadlines come and go.
-            let mut read = pin!(reader.read());
+            let mut read = pin!(reader.read_early(large));
             let received = loop {
                 match self.wait(read.as_mut()).await {
                     Woken::Stopped => return Ended::Stopped,
@@ -102,7 +106,17 @@ where
         let now = self.desk.clock.now();
         let mut verdict = Verdict::Continue;
         match received? {
-            Received::Message(message) => verdict = self.hear(message, now),
+            Received::Message(message) => {
+                // What could not be understood has been counted and named.
+                let hear = |feed: &mut Feed<S, L>, emit: Emit<'_, L::Event>| {
+                    let heard = feed.on_message(message, now, emit);
+                    heard.unwrap_or(Verdict::Continue)
+                };
+                verdict = self.heed(now, hear);
+            }
+            Received::Part(so_far) => {
+                verdict = self.heed(now, |feed, emit| feed.on_part(so_far, now, emit));
+            }
             Received::Ping(payload) => {
                 self.desk.with(|feed, _| feed.on_alive(now));
                 limited(writer.control(Control::Pong(payload))).await?;
@@ -116,13 +130,17 @@ where
         Ok(verdict)
     }
 
-    fn hear(&self, message: &mut [u8], now: Now) -> Verdict {
+    /// Shows the feed something, and what is due by then.
+    fn heed(
+        &self,
+        now: Now,
+        show: impl FnOnce(&mut Feed<S, L>, Emit<'_, L::Event>) -> Verdict,
+    ) -> Verdict {
         self.desk.with(|feed, emit| {
-            // What could not be understood has been counted and named.
-            let heard = feed.on_message(message, now, emit);
+            let verdict = show(feed, emit);
             // While there is always a next message to read, nobody looks at the timer.
             let is_due = feed.deadline().is_some_and(|due| due <= now.mono);
-            match heard.unwrap_or(Verdict::Continue) {
+            match verdict {
                 Verdict::Continue if is_due => feed.on_deadline(now, emit),
                 verdict => verdict,
             }

@@ -23,7 +23,7 @@ const PATIENCE: u32 = 256;
 
 /// Turns the bytes of a WebSocket connection into its messages, in the buffer they were read into.
 ///
-/// Bytes go in by [`space`](Self::space), messages come out of [`next`](Self::next). Nothing is
+/// Bytes go in by [`push`](Self::push), messages come out of [`next`](Self::next). Nothing is
 /// copied but what comes in fragments, and the beginning of a frame that a read has cut. Everything
 /// that RFC 6455 forbids a server without extensions is refused.
 ///
@@ -32,10 +32,10 @@ const PATIENCE: u32 = 256;
 /// use dragonfly_core::client::Received;
 ///
 /// let mut frames = Deframer::new(1 << 20);
-/// frames.space().extend(b"\x81\x05hello\x81\x03w");
+/// frames.push(b"\x81\x05hello\x81\x03w");
 /// assert!(matches!(frames.next()?, Some(Received::Message(b)) if b == b"hello"));
 /// assert!(frames.next()?.is_none());
-/// frames.space().extend(b"or");
+/// frames.push(b"or");
 /// assert!(matches!(frames.next()?, Some(Received::Message(b)) if b == b"wor"));
 /// # Ok::<(), dragonfly_core::client::ClientError>(())
 /// ```
@@ -48,7 +48,7 @@ pub struct Deframer {
     needed: usize,
     /// How much of its payload is known to be whole characters.
     checked: usize,
-    /// How much of its payload has been shown as a part.
+    /// How much of the message that is on its way has been shown as a part.
     shown: usize,
     fragments: Fragments,
     limit: usize,
@@ -88,8 +88,18 @@ impl Deframer {
         self.limit
     }
 
+    /// How many bytes are set aside for what is read.
+    pub const fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Takes the next bytes the server sent.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.space().extend_from_slice(bytes);
+    }
+
     /// Where the next bytes are to be appended; there is room for some without growing.
-    pub fn space(&mut self) -> &mut Vec<u8> {
+    pub(super) fn space(&mut self) -> &mut Vec<u8> {
         let rest = self.bytes.len() - self.start;
         if self.bytes.capacity() > GROWTH * ROOM && self.needed.max(rest) <= ROOM {
             self.roomy += 1;
@@ -168,7 +178,6 @@ impl Deframer {
             self.start += whole;
             self.needed = 0;
             let checked = std::mem::take(&mut self.checked);
-            self.shown = 0;
             let next = match (header.opcode, header.is_last) {
                 (Opcode::Text, true) if !self.fragments.is_open() => {
                     let rest = &self.bytes[place.start + checked..place.end];
@@ -181,6 +190,9 @@ impl Deframer {
                 _ => self.rarely(&header, place, large)?,
             };
             if next.is_some() {
+                if matches!(next, Some(Next::Whole(_) | Next::Assembled)) {
+                    self.shown = 0;
+                }
                 return Ok(next);
             }
         }
@@ -208,9 +220,13 @@ impl Deframer {
             Opcode::Pong => return Ok(Some(Next::Pong)),
             Opcode::Close => return Err(closed(payload)),
         };
+        let so_far = self.fragments.so_far().len();
         Ok(match is_whole {
             true => Some(Next::Assembled),
-            false if self.fragments.so_far().len() >= large => Some(Next::AssembledPart),
+            false if so_far >= large && so_far > self.shown => {
+                self.shown = so_far;
+                Some(Next::AssembledPart)
+            }
             false => None,
         })
     }

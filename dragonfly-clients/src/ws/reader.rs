@@ -2,11 +2,14 @@
 
 use std::{fmt, io};
 
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes};
 use dragonfly_core::client::{self, ClientError, Received};
 use tokio::io::{AsyncReadExt as _, ReadHalf};
 
 use super::{close::ended, deframer::Deframer, stream::Transport};
+
+/// The most that is read at once, in bytes.
+const MAX_READ: usize = 64 << 10;
 
 /// The reading half of a WebSocket connection.
 ///
@@ -31,7 +34,9 @@ impl Reader {
             if let Some(next) = self.frames.find(large)? {
                 break next;
             }
-            match self.transport.read_buf(self.frames.space()).await {
+            // However much has come: the rest of the flow is not to wait for all of it.
+            let mut space = self.frames.space().limit(MAX_READ);
+            match self.transport.read_buf(&mut space).await {
                 Ok(0) => return Err(ended()),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(ended()),

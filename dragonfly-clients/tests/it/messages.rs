@@ -16,7 +16,7 @@ use super::server::{
 const LIMIT: usize = 1 << 20;
 
 /// An unmasked frame; `first` is its first byte: the FIN bit and the opcode.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];
     match payload.len() {
         length @ 0..=125 => bytes.push(length as u8),

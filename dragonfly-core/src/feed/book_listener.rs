@@ -1,19 +1,22 @@
 //! Layer 3 for books: a decoder held to its venue's rules.
 
+mod early;
 mod judge;
 mod tracked;
 
 use std::collections::HashMap;
 
+use early::Early;
 use judge::{Count, Judge};
+use tracked::Telling;
 pub use tracked::TrackedBook;
 
 use super::{Decoded, Decoder, FeedError, Heard, Link, Listener};
 use crate::{
     clock::{Nanos, Now},
     market::{
-        BookEvent, BookRules, BookState, BookUpdate, Cause, MAX_DEPTH, SequenceRule, Symbol,
-        SyncStats, Venue,
+        BookEvent, BookRules, BookState, BookUpdate, Cause, MAX_DEPTH, NameHash, SequenceRule,
+        Symbol, SyncStats, Venue,
     },
 };
 
@@ -26,14 +29,14 @@ pub type BookStats = SyncStats;
 /// checksum, crossed books, silence, and what to ask for again.
 #[derive(Debug)]
 pub struct BookListener<D> {
-    venue: Venue,
+    telling: Telling,
     decoder: D,
     rules: BookRules,
-    depth: usize,
     books: Vec<TrackedBook>,
-    index: HashMap<Symbol, usize>,
+    index: HashMap<Symbol, usize, NameHash>,
     discover: Option<fn(&str) -> Symbol>,
     update: BookUpdate,
+    early: Early,
     count: Count,
     /// When anything at all last arrived on the connection; `None` while it is down.
     heard: Option<Nanos>,
@@ -53,17 +56,21 @@ impl<D: Decoder> BookListener<D> {
     ) -> Self {
         let depth = depth.clamp(1, MAX_DEPTH);
         let mut listener = Self {
-            venue,
+            telling: Telling {
+                venue,
+                depth,
+                only_changes: false,
+            },
             decoder,
             rules,
-            depth,
             books: Vec::new(),
-            index: HashMap::new(),
+            index: HashMap::default(),
             discover: None,
             update: BookUpdate {
                 wanted: depth,
                 ..BookUpdate::default()
             },
+            early: Early::default(),
             count: Count::default(),
             heard: None,
             bad_in_a_row: 0,
@@ -80,6 +87,17 @@ impl<D: Decoder> BookListener<D> {
     #[must_use]
     pub fn discover(mut self, unify: fn(&str) -> Symbol) -> Self {
         self.discover = Some(unify);
+        self
+    }
+
+    /// Emits an event only when the book's state, its cause, its epoch or the best levels differ from
+    /// those of its last event, whose sequence and time stamps then hold for them.
+    ///
+    /// The same as a decorator that compares events, but found out before there is an event: an
+    /// update that changes nothing near the top costs next to nothing.
+    #[must_use]
+    pub const fn only_changes(mut self) -> Self {
+        self.telling.only_changes = true;
         self
     }
 
@@ -104,7 +122,7 @@ impl<D: Decoder> BookListener<D> {
             let closed = book.sync.state() == BookState::Closed && state != BookState::Syncing;
             if !closed && book.sync.reset(state, cause) {
                 book.changed_at(now.mono);
-                emit(book.event(self.venue, self.depth));
+                book.tell(&self.telling, emit);
             }
             book.touched = now.mono;
         }
@@ -143,23 +161,24 @@ impl<D: Decoder> Listener for BookListener<D> {
             error: None,
             lost: false,
         };
-        let mut update = std::mem::take(&mut self.update);
-        update.clear();
         // The decoder is lent apart from the books it feeds.
         let Self {
-            venue,
+            telling,
             decoder,
-            depth,
             books,
             index,
+            early,
             count,
             rules,
             discover,
+            update,
             ..
         } = self;
+        update.clear();
         let discover = *discover;
         let counted = rules.sequence == SequenceRule::Connection;
-        let decoder_ran = decoder.decode(message, &mut update, &mut |update| {
+        let is_begun = early.end();
+        let mut take = |update: &mut BookUpdate| {
             if counted && judge.out_of_order(count, update.connection_seq) {
                 return;
             }
@@ -172,13 +191,18 @@ impl<D: Decoder> Listener for BookListener<D> {
             }
             match find(books, index, &update.symbol) {
                 Some(book) => {
-                    if book.take(update, now, *venue, *depth, emit) {
+                    early.compare(book, update);
+                    if book.take(update, now, telling, emit) {
                         judge.heard = Heard::Renew(book.native_symbol);
                     }
                 }
                 None => judge.error = Some(FeedError::UnknownSymbol(update.symbol.to_string())),
             }
-        });
+        };
+        let begun = if is_begun { decoder.early() } else { None };
+        let decoder_ran = begun
+            .and_then(|early| early.finish(message, update, &mut take))
+            .unwrap_or_else(|| decoder.decode(message, update, &mut take));
         if let Ok(Decoded::Other {
             connection_seq: seq,
         }) = decoder_ran
@@ -188,21 +212,28 @@ impl<D: Decoder> Listener for BookListener<D> {
             }
             judge.heard = Heard::Control;
         }
-        let wanted = update.wanted;
-        self.update = update;
-        self.update.wanted = wanted;
+        self.withdraw_unconfirmed(now, emit);
         self.conclude(decoder_ran, judge, now, emit)
+    }
+
+    fn early(&mut self) -> Option<usize> {
+        self.decoder.early().map(|early| early.least())
+    }
+
+    fn on_part(&mut self, so_far: &[u8], now: Now, emit: Emit<'_>) {
+        self.read_part(so_far, now, emit);
     }
 
     fn on_link(&mut self, link: Link, now: Now, emit: Emit<'_>) {
         if !matches!(link, Link::Refused(_)) {
             self.count = Count::default();
+            self.early = Early::default();
         }
         match link {
             Link::Started => {
                 for book in &mut self.books {
                     book.changed_at(now.mono);
-                    emit(book.event(self.venue, self.depth));
+                    book.tell(&self.telling, emit);
                 }
             }
             Link::Up => {
@@ -220,7 +251,7 @@ impl<D: Decoder> Listener for BookListener<D> {
                         && book.sync.reset(BookState::Closed, Cause::Refused)
                     {
                         book.changed_at(now.mono);
-                        emit(book.event(self.venue, self.depth));
+                        book.tell(&self.telling, emit);
                     }
                 }
             }
@@ -258,7 +289,7 @@ impl<D: Decoder> Listener for BookListener<D> {
             {
                 book.sync.silent();
                 book.changed_at(now.mono);
-                emit(book.event(self.venue, self.depth));
+                book.tell(&self.telling, emit);
             }
             self.heard = None;
             self.reschedule();
@@ -272,7 +303,7 @@ impl<D: Decoder> Listener for BookListener<D> {
         let book = self.books.iter_mut().find(due)?;
         let others = live - usize::from(book.sync.state() == BookState::Live);
         let heard = book.overdue(&rules, now.mono, others > 0);
-        emit(book.event(self.venue, self.depth));
+        book.tell(&self.telling, emit);
         self.reschedule();
         Some(heard)
     }
@@ -281,7 +312,7 @@ impl<D: Decoder> Listener for BookListener<D> {
 #[inline]
 fn find<'a>(
     books: &'a mut [TrackedBook],
-    index: &HashMap<Symbol, usize>,
+    index: &HashMap<Symbol, usize, NameHash>,
     native: &Symbol,
 ) -> Option<&'a mut TrackedBook> {
     if let [only] = books {
@@ -306,7 +337,7 @@ impl<D: Decoder> BookListener<D> {
             {
                 if book.sync.lose() {
                     book.changed_at(now.mono);
-                    emit(book.event(self.venue, self.depth));
+                    book.tell(&self.telling, emit);
                 }
             }
             return Ok(Heard::Reconnect(Cause::SequenceGap));
@@ -324,13 +355,13 @@ impl<D: Decoder> BookListener<D> {
         };
         for book in &mut self.books {
             if book.doubt(now.mono) {
-                emit(book.event(self.venue, self.depth));
+                book.tell(&self.telling, emit);
             }
         }
         if self.on_bad_message() {
             self.bad_in_a_row = 0;
             self.withdraw(BookState::Gap, Cause::BadMessages, now, emit);
-            tracing::warn!(venue = %self.venue, %error, "several messages in a row are bad");
+            tracing::warn!(venue = %self.telling.venue, %error, "several messages in a row are bad");
             return Ok(Heard::Reconnect(Cause::BadMessages));
         }
         Err(error)

@@ -1,5 +1,6 @@
 //! The venue's part of a book feed: bytes to [`BookUpdate`]s.
 
+use super::EarlyDecoder;
 use crate::market::{BookUpdate, NumberError};
 
 /// What a message was.
@@ -96,6 +97,11 @@ pub trait Decoder: Send {
         update: &mut BookUpdate,
         apply: &mut dyn FnMut(&mut BookUpdate),
     ) -> Result<Decoded, FeedError>;
+
+    /// What reads large messages while they arrive, if this venue has any that are worth it.
+    fn early(&mut self) -> Option<&mut dyn EarlyDecoder> {
+        None
+    }
 }
 
 impl<D: Decoder + ?Sized> Decoder for Box<D> {
@@ -106,5 +112,8 @@ impl<D: Decoder + ?Sized> Decoder for Box<D> {
         apply: &mut dyn FnMut(&mut BookUpdate),
     ) -> Result<Decoded, FeedError> {
         (**self).decode(message, update, apply)
+    }
+    fn early(&mut self) -> Option<&mut dyn EarlyDecoder> {
+        (**self).early()
     }
 }

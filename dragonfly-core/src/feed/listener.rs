@@ -51,6 +51,17 @@ pub trait Listener: Send {
         emit: &mut dyn FnMut(Self::Event),
     ) -> Result<Heard, FeedError>;
 
+    /// From which size on messages are to be shown while they arrive, in bytes; `None` if never.
+    fn early(&mut self) -> Option<usize> {
+        None
+    }
+
+    /// So much of a large message has come by now, from its first byte on.
+    /// [`on_message`](Self::on_message) follows when it is whole, or the connection ends.
+    fn on_part(&mut self, so_far: &[u8], now: Now, emit: &mut dyn FnMut(Self::Event)) {
+        let (_, _, _) = (so_far, now, emit);
+    }
+
     /// Takes a change of the connection.
     fn on_link(&mut self, link: Link, now: Now, emit: &mut dyn FnMut(Self::Event));
 
@@ -80,6 +91,12 @@ impl<L: Listener + ?Sized> Listener for Box<L> {
         emit: &mut dyn FnMut(Self::Event),
     ) -> Result<Heard, FeedError> {
         (**self).on_message(message, now, emit)
+    }
+    fn early(&mut self) -> Option<usize> {
+        (**self).early()
+    }
+    fn on_part(&mut self, so_far: &[u8], now: Now, emit: &mut dyn FnMut(Self::Event)) {
+        (**self).on_part(so_far, now, emit);
     }
     fn on_link(&mut self, link: Link, now: Now, emit: &mut dyn FnMut(Self::Event)) {
         (**self).on_link(link, now, emit);

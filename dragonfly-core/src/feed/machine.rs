@@ -235,6 +235,22 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
         self.guarded(|feed| feed.take(message, now, emit))
     }
 
+    /// From which size on messages are to be shown while they arrive, see
+    /// [`on_part`](Self::on_part); `None` if never.
+    pub fn early(&mut self) -> Option<usize> {
+        self.listener.early()
+    }
+
+    /// So much of a large message has come by now, from its first byte on. Call
+    /// [`on_message`](Self::on_message) when it is whole, which counts it.
+    pub fn on_part(&mut self, so_far: &[u8], now: Now, emit: &mut dyn FnMut(L::Event)) -> Verdict {
+        let verdict = self.guarded(|feed| {
+            feed.listener.on_part(so_far, now, emit);
+            Ok(Verdict::Continue)
+        });
+        verdict.unwrap_or(Verdict::Continue)
+    }
+
     /// A panic of the venue's code ends the connection and nothing else.
     fn guarded(
         &mut self,

@@ -39,9 +39,13 @@ impl Book {
 
     /// Sets the quantities at many prices, in their order: as [`apply_bid`](Self::apply_bid) and
     /// [`apply_ask`](Self::apply_ask) for each.
-    pub fn update(&mut self, bids: &[Level], asks: &[Level]) {
-        apply_all(&mut self.bids, bids, |a, b| a.price.cmp(&b.price));
-        apply_all(&mut self.asks, asks, |a, b| b.price.cmp(&a.price));
+    ///
+    /// Returns how far from the top the best change was, 0 for the best level: every better level
+    /// is as before. [`usize::MAX`] when nothing changed.
+    pub fn update(&mut self, bids: &[Level], asks: &[Level]) -> usize {
+        let bids = apply_all(&mut self.bids, bids, |a, b| a.price.cmp(&b.price));
+        let asks = apply_all(&mut self.asks, asks, |a, b| b.price.cmp(&a.price));
+        bids.min(asks)
     }
 
     /// Replaces everything. The levels may come in any order; of two with one price the later
@@ -57,13 +61,16 @@ impl Book {
         self.asks.clear();
     }
 
-    /// Keeps the best `depth` levels a side.
-    pub fn truncate(&mut self, depth: usize) {
+    /// Keeps the best `depth` levels a side; true when there were more.
+    pub fn truncate(&mut self, depth: usize) -> bool {
+        let mut had_more = false;
         for side in [&mut self.bids, &mut self.asks] {
             if side.len() > depth {
                 side.drain(..side.len() - depth);
+                had_more = true;
             }
         }
+        had_more
     }
 
     /// Bids, best first.
@@ -87,6 +94,17 @@ impl Book {
         }
     }
 
+    /// Whether `image` is the best `depth` levels a side.
+    #[inline]
+    pub fn shows(&self, image: &Depth, depth: usize) -> bool {
+        let depth = depth.min(MAX_DEPTH);
+        let is_best = |side: &[Level], shown: &[Level]| {
+            side.len().min(depth) == shown.len()
+                && side.iter().rev().zip(shown).all(|(a, b)| a == b)
+        };
+        is_best(&self.bids, &image.bids) && is_best(&self.asks, &image.asks)
+    }
+
     /// Whether the best bid is at or above the best ask.
     #[inline]
     pub fn is_crossed(&self) -> bool {
@@ -97,16 +115,24 @@ impl Book {
     }
 }
 
-/// `order` is that of the vector.
+/// `order` is that of the vector. Returns how far from the top the best change was.
 #[inline]
-fn apply_all(side: &mut Vec<Level>, levels: &[Level], order: impl Fn(&Level, &Level) -> Ordering) {
-    let mut moved = 0;
+fn apply_all(
+    side: &mut Vec<Level>,
+    levels: &[Level],
+    order: impl Fn(&Level, &Level) -> Ordering,
+) -> usize {
+    let (mut moved, mut best) = (0, usize::MAX);
     for (done, level) in levels.iter().enumerate() {
         if moved > MAX_MOVED {
-            return sort_in(side, &levels[done..], order);
+            sort_in(side, &levels[done..], order);
+            return 0;
         }
-        moved += apply(side, *level, |a, b| order(a, b).is_lt());
+        let change = apply(side, *level, |a, b| order(a, b).is_lt());
+        moved += change.moved;
+        best = best.min(change.at);
     }
+    best
 }
 
 #[cold]
@@ -116,9 +142,24 @@ fn sort_in(side: &mut Vec<Level>, levels: &[Level], order: impl Fn(&Level, &Leve
     tidy(side, order);
 }
 
-/// `worse(a, b)`: `a` stands before `b` in the vector. Returns how many levels it moved.
+/// What became of one side by one level.
+struct Change {
+    /// How many levels are better than the one that changed; `usize::MAX` when nothing did.
+    at: usize,
+    /// How many levels had to be moved.
+    moved: usize,
+}
+
+impl Change {
+    const NONE: Self = Self {
+        at: usize::MAX,
+        moved: 0,
+    };
+}
+
+/// `worse(a, b)`: `a` stands before `b` in the vector.
 #[inline]
-fn apply(side: &mut Vec<Level>, level: Level, worse: impl Fn(&Level, &Level) -> bool) -> usize {
+fn apply(side: &mut Vec<Level>, level: Level, worse: impl Fn(&Level, &Level) -> bool) -> Change {
     let near = side.len().saturating_sub(NEAR);
     let mut at = side.len();
     while at > near && !worse(&side[at - 1], &level) {
@@ -131,15 +172,28 @@ fn apply(side: &mut Vec<Level>, level: Level, worse: impl Fn(&Level, &Level) -> 
     match side.get_mut(at) {
         Some(found) if found.price == level.price => {
             if !level.qty.is_zero() {
+                let is_same = found.qty == level.qty;
                 found.qty = level.qty;
-                return 0;
+                return Change {
+                    at: if is_same { usize::MAX } else { above - 1 },
+                    moved: 0,
+                };
             }
             side.remove(at);
+            Change {
+                at: above - 1,
+                moved: above,
+            }
         }
-        _ if level.qty.is_zero() => return 0,
-        _ => side.insert(at, level),
+        _ if level.qty.is_zero() => Change::NONE,
+        _ => {
+            side.insert(at, level);
+            Change {
+                at: above,
+                moved: above,
+            }
+        }
     }
-    above
 }
 
 fn refill(side: &mut Vec<Level>, levels: &[Level], order: impl Fn(&Level, &Level) -> Ordering) {
@@ -225,9 +279,39 @@ mod tests {
             prop_assert!(book.asks().eq(&asks));
             let image = book.depth(depth);
             prop_assert_eq!(image.bids.as_slice(), &bids[..bids.len().min(depth).min(MAX_DEPTH)]);
+            prop_assert!(book.shows(&image, depth));
             book.truncate(depth);
             prop_assert!(book.bids().eq(&bids[..bids.len().min(depth)]));
             prop_assert!(book.asks().eq(&asks[..asks.len().min(depth)]));
+        }
+
+        /// Above the best change nothing has changed, and where something has, it is told.
+        #[test]
+        fn an_update_tells_how_far_from_the_top_it_reached(
+            start in proptest::collection::vec((0_i128..60, 1_i128..4), 0..40),
+            updates in proptest::collection::vec(
+                proptest::collection::vec((any::<bool>(), 0_i128..60, 0_i128..4), 0..4),
+                0..30,
+            ),
+        ) {
+            let mut book = Book::default();
+            let levels: Vec<Level> = start.iter().map(|&(p, q)| level(p, q)).collect();
+            book.replace(&levels, &levels);
+            for update in updates {
+                let before = book.clone();
+                let side = |is_bid| -> Vec<Level> {
+                    let side = update.iter().filter(|change| change.0 == is_bid);
+                    side.map(|&(_, p, q)| level(p, q)).collect()
+                };
+                let reached = book.update(&side(true), &side(false));
+                prop_assert!(book.bids().take(reached).eq(before.bids().take(reached)));
+                prop_assert!(book.asks().take(reached).eq(before.asks().take(reached)));
+                for depth in [1, 5, 20] {
+                    let is_same = book.depth(depth) == before.depth(depth);
+                    prop_assert_eq!(book.shows(&before.depth(depth), depth), is_same);
+                    prop_assert!(reached < depth || is_same);
+                }
+            }
         }
     }
 }

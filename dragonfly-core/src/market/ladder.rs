@@ -60,6 +60,32 @@ impl<T: Copy> Ladder<T> {
         self.len = 0;
     }
 
+    /// Replaces every level by the first [`MAX_DEPTH`] of `levels`.
+    #[inline]
+    pub fn refill(&mut self, levels: impl IntoIterator<Item = T>) {
+        let mut len = 0;
+        for (slot, level) in self.levels.iter_mut().zip(levels) {
+            *slot = level;
+            len += 1;
+        }
+        self.len = len;
+    }
+
+    /// The first `depth` places to write levels to, used or not, at most [`MAX_DEPTH`]; then
+    /// [`set_len`](Self::set_len) says how many of them are levels.
+    #[inline]
+    pub fn room(&mut self, depth: usize) -> &mut [T] {
+        &mut self.levels[..depth.min(MAX_DEPTH)]
+    }
+
+    /// Makes the first `len` places, at most [`MAX_DEPTH`], the levels.
+    #[inline]
+    pub fn set_len(&mut self, len: usize) {
+        #[allow(clippy::cast_possible_truncation, reason = "smaller than a u8")]
+        let len = len.min(MAX_DEPTH) as u8;
+        self.len = len;
+    }
+
     /// Keeps the best `depth` levels.
     #[inline]
     pub fn truncate(&mut self, depth: usize) {
@@ -103,10 +129,7 @@ impl<T: Copy + Default> FromIterator<T> for Ladder<T> {
     /// Takes the first [`MAX_DEPTH`] items and leaves the rest.
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         let mut ladder = Self::default();
-        for (slot, item) in ladder.levels.iter_mut().zip(items) {
-            *slot = item;
-            ladder.len += 1;
-        }
+        ladder.refill(items);
         ladder
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    Book, BookRules, BookState, BookUpdate, Cause, Depth, Level, SequenceRule, UpdateKind,
+    Book, BookRules, BookState, BookUpdate, Cause, Depth, Ladder, Level, SequenceRule, UpdateKind,
 };
 
 /// How many out-of-date updates in a row mean that the venue's count has restarted.
@@ -55,6 +55,8 @@ pub struct BookSync {
     decimals: (u8, u8),
     window: usize,
     old_in_a_row: u32,
+    /// How far from the top the last update reached.
+    reached: usize,
     stats: SyncStats,
 }
 
@@ -75,6 +77,7 @@ impl BookSync {
             decimals: (0, 0),
             window: usize::MAX,
             old_in_a_row: 0,
+            reached: 0,
             stats: SyncStats::default(),
         }
     }
@@ -135,10 +138,30 @@ impl BookSync {
         image
     }
 
+    /// How far from the top the last update offered has reached, 0 for the best level: every better
+    /// level is as it was before. [`usize::MAX`] when it changed no level at all.
+    #[inline]
+    pub const fn reached(&self) -> usize {
+        self.reached
+    }
+
+    /// Whether `image` is the best `depth` levels, whatever the state.
+    #[inline]
+    pub fn shows(&self, image: &Depth, depth: usize) -> bool {
+        if !self.is_image {
+            return self.book.shows(image, depth);
+        }
+        let best = |side: &Ladder| side.len().min(depth);
+        self.image.bids[..best(&self.image.bids)] == *image.bids
+            && self.image.asks[..best(&self.image.asks)] == *image.asks
+    }
+
     /// Forgets the book and enters `state`; true when state or cause are new.
     pub fn reset(&mut self, state: BookState, cause: Cause) -> bool {
+        self.reached = 0;
         self.book.clear();
-        self.image = Depth::default();
+        self.image.bids.clear();
+        self.image.asks.clear();
         self.early.clear();
         self.newest = self.seq();
         (self.last, self.old_in_a_row) = (0, 0);
@@ -166,6 +189,7 @@ impl BookSync {
     /// Takes an update.
     pub fn apply(&mut self, update: &BookUpdate) -> Outcome {
         self.stats.updates += 1;
+        self.reached = usize::MAX;
         if matches!(self.state, BookState::Closed | BookState::Down) {
             return Outcome::Ignored;
         }
@@ -189,8 +213,11 @@ impl BookSync {
         if numbered && self.last > 0 && update.last <= self.last {
             return self.take_old_image(update);
         }
-        if !is_sorted(&update.bids, |a, b| a.price > b.price)
-            || !is_sorted(&update.asks, |a, b| a.price < b.price)
+        let is_same =
+            self.is_image && *update.bids == *self.image.bids && *update.asks == *self.image.asks;
+        if !is_same
+            && (!is_sorted(&update.bids, |a, b| a.price > b.price)
+                || !is_sorted(&update.asks, |a, b| a.price < b.price))
         {
             return self.fail(Cause::BadMessages);
         }
@@ -201,14 +228,17 @@ impl BookSync {
         self.old_in_a_row = 0;
         self.is_image = true;
         self.last = if numbered { update.last } else { self.last + 1 };
-        fill(&mut self.image.bids, &update.bids);
-        fill(&mut self.image.asks, &update.asks);
+        if !is_same {
+            self.reached = 0;
+            fill(&mut self.image.bids, &update.bids);
+            fill(&mut self.image.asks, &update.asks);
+        }
         self.settle(self.image.is_crossed())
     }
 
     /// The newest image once more proves that the book is still right; any other is out of date.
     fn take_old_image(&mut self, update: &BookUpdate) -> Outcome {
-        if update.last == self.last && self.shows(update) {
+        if update.last == self.last && self.repeats(update) {
             self.old_in_a_row = 0;
             return self.settle(self.image.is_crossed());
         }
@@ -216,7 +246,7 @@ impl BookSync {
     }
 
     /// Whether the image is the update's, as far down as both reach.
-    fn shows(&self, update: &BookUpdate) -> bool {
+    pub(crate) fn repeats(&self, update: &BookUpdate) -> bool {
         let mut image = Depth::default();
         fill(&mut image.bids, &update.bids);
         fill(&mut image.asks, &update.asks);
@@ -244,6 +274,7 @@ impl BookSync {
             self.stats.old += 1;
             return Outcome::Ignored;
         }
+        self.reached = 0;
         self.book.replace(&update.bids, &update.asks);
         self.book.truncate(self.window);
         self.is_image = false;
@@ -314,8 +345,11 @@ impl BookSync {
                 return self.fail(Cause::SequenceGap);
             }
         }
-        self.book.update(&update.bids, &update.asks);
-        self.book.truncate(self.window);
+        let reached = self.book.update(&update.bids, &update.asks);
+        self.reached = self.reached.min(reached);
+        if self.book.truncate(self.window) {
+            self.reached = self.reached.min(self.window);
+        }
         self.old_in_a_row = 0;
         self.last = if update.last == 0 {
             self.last + 1
@@ -395,7 +429,7 @@ fn is_sorted(levels: &[Level], before: impl Fn(&Level, &Level) -> bool) -> bool 
 }
 
 #[inline]
-fn fill(ladder: &mut super::Ladder, levels: &[Level]) {
+fn fill(ladder: &mut Ladder, levels: &[Level]) {
     ladder.clear();
     for level in levels.iter().filter(|level| !level.qty.is_zero()) {
         if !ladder.push(*level) {

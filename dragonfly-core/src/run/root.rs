@@ -224,3 +224,105 @@ impl RootTask {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicU32, Ordering},
+        task::Wake,
+    };
+
+    use super::*;
+    use crate::{
+        clock::UtcNanos,
+        queue::{self, Producer},
+        run::{Bells, PARK},
+        stage::{Host, Source},
+    };
+
+    /// Has something to do once, then rests.
+    struct Once(bool);
+
+    impl Source for Once {
+        type Event = u32;
+
+        fn attach(self: Box<Self>, _: Box<dyn Producer<Item = u32>>, _: Clock) -> Box<dyn Stage> {
+            self
+        }
+
+        fn host(&self) -> Host {
+            PARK
+        }
+
+        fn name(&self) -> String {
+            "once".into()
+        }
+    }
+
+    impl Stage for Once {
+        fn work(&mut self, _: &Cx<'_>) -> Result<Work, StageError> {
+            Ok(if std::mem::take(&mut self.0) {
+                Work::Busy
+            } else {
+                Work::Idle
+            })
+        }
+    }
+
+    #[derive(Default)]
+    struct Count(AtomicU32);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a thread is awake at each of these times, in us; it had work at the first.
+    fn is_awake(wait: Wait, at_us: &[u64]) -> Vec<bool> {
+        let mut flow = crate::flow::Flow::new();
+        let _unread = flow.listen(Once(true)).via(queue::spsc(1)).into_consumer();
+        let nodes = flow.into_parts().unwrap().nodes;
+        let (clock, hand) = Clock::manual(UtcNanos(0));
+        let crews = [nodes];
+        let shared = Arc::new(Shared::new(Arc::<Bells>::default(), &crews));
+        let [nodes] = crews;
+        let mut root = Root::new(nodes, clock.clone());
+        let task = RootTask {
+            clock: clock.clone(),
+            wait,
+            yields: true,
+            bell: Bell::new(),
+            neighbours: Vec::new(),
+            shared,
+            thread: 0,
+        };
+        let count = Arc::<Count>::default();
+        let mut pace = Pace {
+            busy_at: clock.mono(),
+            in_a_row: 0,
+        };
+        let waker = Waker::from(count.clone());
+        let mut awake = |us: &u64| {
+            hand.advance(Nanos(us * 1_000).since(clock.mono()));
+            let before = count.0.load(Ordering::Relaxed);
+            assert!(task.poll(&mut root, &mut pace, &waker).is_pending());
+            count.0.load(Ordering::Relaxed) > before
+        };
+        at_us.iter().map(&mut awake).collect()
+    }
+
+    #[test]
+    fn an_adaptive_thread_sleeps_when_its_time_without_work_is_over() {
+        let wait = Wait::Adaptive(Nanos(50_000));
+        let awake = is_awake(wait, &[10, 11, 59, 60, 61]);
+        // It had work at 10 us and so stays awake until 60 us.
+        assert_eq!(awake, [true, true, true, false, false]);
+    }
+
+    #[test]
+    fn a_spinning_thread_never_sleeps_and_a_parking_one_at_once() {
+        assert_eq!(is_awake(Wait::Spin, &[1, 2, 60_000_000]), [true; 3]);
+        assert_eq!(is_awake(Wait::Park, &[1, 2, 3]), [true, false, false]);
+    }
+}

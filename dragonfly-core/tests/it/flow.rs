@@ -14,14 +14,14 @@ use dragonfly_core::{
 };
 
 /// Emits `from..to`, one a step, and holds what does not fit.
-struct Numbers {
+pub(crate) struct Numbers {
     from: u64,
     to: u64,
     panic_at: Option<u64>,
     host: Host,
 }
 
-fn numbers(from: u64, to: u64) -> Numbers {
+pub(crate) fn numbers(from: u64, to: u64) -> Numbers {
     Numbers {
         from,
         to,
@@ -96,10 +96,10 @@ impl Aggregator for Sum {
 
 /// Writes down what it serves.
 #[derive(Clone, Default)]
-struct Book(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Book(Arc<Mutex<Vec<String>>>);
 
 impl Book {
-    fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
     fn write(&self, line: impl Into<String>) {
@@ -107,7 +107,7 @@ impl Book {
     }
 }
 
-struct Scribe(Book, bool);
+pub(crate) struct Scribe(pub(crate) Book, pub(crate) bool);
 
 impl Service for Scribe {
     fn work(&mut self, _: &Cx<'_>) -> Result<Work, StageError> {

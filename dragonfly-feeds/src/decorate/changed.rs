@@ -1,30 +1,30 @@
 //! Only what changed.
 
-use std::collections::HashMap;
-
 use dragonfly_core::{
     clock::{Nanos, Now},
     feed::{FeedError, Heard, Link, Listener},
-    market::{BookEvent, Symbol, Venue},
+    market::BookEvent,
 };
+
+use super::per_book::PerBook;
 
 /// Lets an event pass only when the book's state, its epoch or its levels differ from those of the
 /// last event that passed.
 ///
 /// It compares levels and not whole events, which differ by their time stamps and sequence numbers;
-/// so behind it those are of the last change, not of the last message.
+/// so behind it those are of the last change, not of the last message. Around a
+/// [`BookListener`](dragonfly_core::feed::BookListener) there is a cheaper way:
+/// [`only_changes`](dragonfly_core::feed::BookListener::only_changes).
 #[derive(Debug)]
 pub struct Changed<L> {
     inner: L,
-    passed: Passed,
+    passed: PerBook<BookEvent>,
 }
-
-type Passed = HashMap<(Venue, Symbol), BookEvent>;
 
 impl<L> Changed<L> {
     /// Decorates `inner`.
     pub fn new(inner: L) -> Self {
-        let passed = Passed::new();
+        let passed = PerBook::default();
         Self { inner, passed }
     }
 
@@ -35,8 +35,8 @@ impl<L> Changed<L> {
 }
 
 /// Whether the event is news; if so, it is what the next one is compared with.
-fn is_news(passed: &mut Passed, event: &BookEvent) -> bool {
-    let known = passed.entry(event.key()).or_insert_with(|| BookEvent {
+fn is_news(passed: &mut PerBook<BookEvent>, event: &BookEvent) -> bool {
+    let known = passed.of(event, || BookEvent {
         // No event looks like this, so that the first one is news.
         epoch: u32::MAX,
         ..BookEvent::default()
@@ -64,6 +64,19 @@ impl<L: Listener<Event = BookEvent>> Listener for Changed<L> {
                 emit(event);
             }
         })
+    }
+
+    fn early(&mut self) -> Option<usize> {
+        self.inner.early()
+    }
+
+    fn on_part(&mut self, so_far: &[u8], now: Now, emit: &mut dyn FnMut(BookEvent)) {
+        let Self { inner, passed } = self;
+        inner.on_part(so_far, now, &mut |event| {
+            if is_news(passed, &event) {
+                emit(event);
+            }
+        });
     }
 
     fn on_link(&mut self, link: Link, now: Now, emit: &mut dyn FnMut(BookEvent)) {

@@ -45,6 +45,16 @@ impl<L: Listener<Event = BookEvent>> Listener for Depth<L> {
         self.inner.on_message(message, now, emit)
     }
 
+    fn early(&mut self) -> Option<usize> {
+        self.inner.early()
+    }
+
+    fn on_part(&mut self, so_far: &[u8], now: Now, emit: &mut dyn FnMut(BookEvent)) {
+        let levels = self.levels;
+        let emit = &mut |event| emit(cut(event, levels));
+        self.inner.on_part(so_far, now, emit);
+    }
+
     fn on_link(&mut self, link: Link, now: Now, emit: &mut dyn FnMut(BookEvent)) {
         let levels = self.levels;
         let emit = &mut |event| emit(cut(event, levels));

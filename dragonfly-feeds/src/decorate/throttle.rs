@@ -1,12 +1,12 @@
 //! No more often than every so much time.
 
-use std::collections::HashMap;
-
 use dragonfly_core::{
     clock::{Nanos, Now},
     feed::{FeedError, Heard, Link, Listener},
-    market::{BookEvent, BookState, Cause, Symbol, Venue},
+    market::{BookEvent, BookState, Cause},
 };
+
+use super::per_book::PerBook;
 
 /// Lets at most one event per interval and book pass, and the newest of those held back as soon as
 /// the interval is over.
@@ -24,8 +24,8 @@ impl<L> Throttle<L> {
     pub fn new(inner: L, interval: Nanos) -> Self {
         let gate = Gate {
             interval,
-            index: HashMap::new(),
-            books: Vec::new(),
+            books: PerBook::default(),
+            due: None,
         };
         Self { inner, gate }
     }
@@ -39,8 +39,9 @@ impl<L> Throttle<L> {
 #[derive(Debug)]
 struct Gate {
     interval: Nanos,
-    index: HashMap<(Venue, Symbol), usize>,
-    books: Vec<Book>,
+    books: PerBook<Book>,
+    /// When the first of those held back may pass, or earlier.
+    due: Option<Nanos>,
 }
 
 #[derive(Debug)]
@@ -55,17 +56,14 @@ impl Gate {
     fn pass(&mut self, event: BookEvent, now: Nanos) -> Option<BookEvent> {
         let open_at = now + self.interval;
         let state = (event.state, event.cause);
-        let Some(&at) = self.index.get(&event.key()) else {
-            self.index.insert(event.key(), self.books.len());
-            self.books.push(Book {
-                state,
-                open_at,
-                held: None,
-            });
-            return Some(event);
-        };
-        let book = self.books.get_mut(at)?;
+        let book = self.books.of(&event, || Book {
+            state,
+            // The first event finds it open.
+            open_at: now,
+            held: None,
+        });
         if book.state == state && now < book.open_at {
+            self.due = Some(self.due.map_or(book.open_at, |due| due.min(book.open_at)));
             book.held = Some(event);
             return None;
         }
@@ -73,14 +71,16 @@ impl Gate {
         Some(event)
     }
 
-    fn deadline(&self) -> Option<Nanos> {
-        let holding = self.books.iter().filter(|book| book.held.is_some());
-        holding.map(|book| book.open_at).min()
-    }
-
     fn release(&mut self, now: Nanos, emit: &mut dyn FnMut(BookEvent)) {
-        for book in self.books.iter_mut().filter(|book| book.open_at <= now) {
-            if let Some(event) = book.held.take() {
+        if self.due.is_none_or(|due| due > now) {
+            return;
+        }
+        self.due = None;
+        for book in self.books.values_mut() {
+            if book.open_at > now {
+                let waits = book.held.is_some().then_some(book.open_at);
+                self.due = [self.due, waits].into_iter().flatten().min();
+            } else if let Some(event) = book.held.take() {
                 book.open_at = now + self.interval;
                 emit(event);
             }
@@ -103,6 +103,17 @@ impl<L: Listener<Event = BookEvent>> Listener for Throttle<L> {
         })
     }
 
+    fn early(&mut self) -> Option<usize> {
+        self.inner.early()
+    }
+
+    fn on_part(&mut self, so_far: &[u8], now: Now, emit: &mut dyn FnMut(BookEvent)) {
+        let Self { inner, gate } = self;
+        inner.on_part(so_far, now, &mut |event| {
+            gate.pass(event, now.mono).into_iter().for_each(&mut *emit);
+        });
+    }
+
     fn on_link(&mut self, link: Link, now: Now, emit: &mut dyn FnMut(BookEvent)) {
         let Self { inner, gate } = self;
         inner.on_link(link, now, &mut |event| {
@@ -115,7 +126,7 @@ impl<L: Listener<Event = BookEvent>> Listener for Throttle<L> {
     }
 
     fn deadline(&self) -> Option<Nanos> {
-        let deadlines = [self.gate.deadline(), self.inner.deadline()];
+        let deadlines = [self.gate.due, self.inner.deadline()];
         deadlines.into_iter().flatten().min()
     }
 

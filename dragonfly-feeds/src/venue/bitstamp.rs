@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use dragonfly_core::{
     clock::{Nanos, UtcNanos},
-    feed::{Ack, Ask, Budget, Decoded, FeedPolicy, Ping, Subscriber},
+    feed::{Ack, Ask, Budget, Decoded, Decoder, FeedPolicy, Ping, Subscriber},
     market::{BookRules, BookUpdate, Instrument, Kind, SequenceRule, Symbol, UpdateKind},
 };
 
@@ -16,6 +16,7 @@ use super::{
     Diffs, Spec, Subscription,
     grammar::{Apply, Grammar, Json, Known, is_other, lacks, symbol, unified, words},
 };
+use crate::early::BestFirst;
 use crate::json::{Cursor, Parse, quoted, scalars, whole_number};
 
 /// What the name of a book channel begins with.
@@ -23,6 +24,9 @@ const CHANNEL: &str = "order_book_";
 
 /// What the name of a channel of changes begins with.
 const DIFF_CHANNEL: &str = "diff_order_book_";
+
+/// From which size on a message is read while it arrives, in bytes.
+const EARLY: usize = 1024;
 
 pub(super) static SPEC: Spec = Spec {
     id: "bitstamp",
@@ -62,7 +66,7 @@ pub(super) static SPEC: Spec = Spec {
             unanswered: VecDeque::new(),
         })
     },
-    decoder: |_| Box::new(Json(Books::default())),
+    decoder,
     diffs: Some(Diffs {
         // The changes are not numbered: that one is missing cannot be seen.
         rules: || BookRules {
@@ -73,6 +77,17 @@ pub(super) static SPEC: Spec = Spec {
         snapshot: framed_snapshot,
     }),
 };
+
+/// With a single book on the connection, an image need not say whose it is, which it does at its end.
+fn decoder(wanted: &Subscription) -> Box<dyn Decoder> {
+    let books = || Json(Books::default());
+    let [symbol] = &wanted.symbols[..] else {
+        return Box::new(books());
+    };
+    let channel = quoted(&format!("{CHANNEL}{symbol}"));
+    let end = format!(r#"]}},"channel":{channel},"event":"data"}}"#);
+    Box::new(BestFirst::new(books, EARLY, br#""asks":["#, end))
+}
 
 /// Gives the answer to `GET /api/v2/order_book/<pair>` the frame of a message, which names the pair.
 fn framed_snapshot(url: &str, body: &str) -> Option<String> {

@@ -17,7 +17,11 @@ use super::{
         unified, words,
     },
 };
+use crate::early::Piecewise;
 use crate::json::{Cursor, Decimals, LevelShape, Parse, Piece, quoted, rfc3339, scalars, whole_number};
+
+/// From which size on a message is read while it arrives, in bytes: snapshots alone have it.
+const EARLY: usize = 64 << 10;
 
 pub(super) static SPEC: Spec = Spec {
     id: "coinbase-advanced",
@@ -57,7 +61,11 @@ pub(super) static SPEC: Spec = Spec {
             symbols: wanted.symbols.clone(),
         })
     },
-    decoder: |_| Box::new(Json(Books)),
+    // The sheets that describe the venue say that levels come best first; the venue does not.
+    decoder: |_| {
+        let (begin, end) = (br#""updates":["#, b"]}]}");
+        Box::new(Piecewise::new(Json(Books), EARLY, begin, end))
+    },
     diffs: None,
 };
 

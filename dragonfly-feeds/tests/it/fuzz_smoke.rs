@@ -116,6 +116,12 @@ fn every_fuzz_target_has_seeds() {
         let small = messages.filter(|m| m.len() < 8_000);
         write(target, small.step_by(5).collect());
     }
+    let early = ["bitstamp", "coinbase-advanced"].map(|id| corpus(venue::find(id).unwrap()));
+    let cut = |message: &String| format!("\u{50}\u{70}{message}");
+    write("early", early.iter().flatten().map(cut).collect());
+    // The length of the pieces, then a text message in two fragments, without its end.
+    let frames = "\u{3}\u{1}\u{2}ab\0\u{1}c";
+    write("frames", vec![frames.to_owned()]);
     let numbers = [
         "0",
         "65140.40",

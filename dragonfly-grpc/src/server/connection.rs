@@ -1,18 +1,15 @@
 //! One HTTP/2 connection, all of it in one task.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     io,
     pin::{Pin, pin},
     sync::{Arc, Mutex},
-    task::{Context, Poll},
+    task::{Poll, Waker},
     time::Duration,
 };
 
-use futures_util::{
-    future::{Either, select},
-    stream::{FuturesUnordered, Stream},
-};
+use futures_util::future::{Either, select};
 use hyper::{Request, body::Incoming, rt::Executor, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
@@ -22,7 +19,10 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{accept::Phase, builder::Limits, hub::Hub, route::Routes, streams::lock};
+use super::{
+    accept::Phase, builder::Limits, gathered::Gathered, hub::Hub, parts::Parts, route::Routes,
+    streams::lock,
+};
 
 /// What every HTTP/2 client sends first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -35,7 +35,7 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves a connection to its end.
 pub(super) async fn serve(
-    mut socket: TcpStream,
+    socket: TcpStream,
     hub: Arc<Hub>,
     routes: Routes,
     mut phase: watch::Receiver<Phase>,
@@ -52,7 +52,8 @@ pub(super) async fn serve(
         }
         Either::Right(_) => return,
     }
-    let end = converse(&mut socket, &hub, routes, &mut phase).await;
+    let mut socket = Gathered::new(socket);
+    let end = converse(socket.clone(), &hub, routes, phase.clone()).await;
     if end == End::InOrder {
         let rest = pin!(timeout(LINGER, take_rest(&mut socket)));
         let aborted = pin!(phase.wait_for(|phase| *phase == Phase::Aborting));
@@ -71,54 +72,76 @@ enum End {
 
 /// Takes what the client still sends until it closes, too. A socket that is closed with something
 /// unread is reset, and what is on its way to the client is lost: the last image and the status.
-async fn take_rest(socket: &mut TcpStream) {
+async fn take_rest(socket: &mut Gathered) {
     let mut unread = [0; 1024];
     while let Ok(1..) = socket.read(&mut unread).await {}
 }
 
 async fn converse(
-    socket: &mut TcpStream,
+    socket: Gathered,
     hub: &Arc<Hub>,
     routes: Routes,
-    phase: &mut watch::Receiver<Phase>,
+    phase: watch::Receiver<Phase>,
 ) -> End {
     let cut = Arc::new(Notify::new());
-    let calls = Calls::default();
+    let started = Calls::default();
     let service = service_fn({
         let (hub, cut) = (hub.clone(), cut.clone());
         move |request: Request<Incoming>| routes.clone().answer(request, hub.clone(), cut.clone())
     });
-    let http = settings(&hub.limits, calls.clone()).serve_connection(TokioIo::new(socket), service);
-    let mut connection = pin!(Connection {
+    let http = settings(&hub.limits, started.clone())
+        .serve_connection(TokioIo::new(socket.clone()), service);
+    let mut connection = Connection {
         http: pin!(http),
-        calls,
-        running: FuturesUnordered::new(),
-    });
+        is_over: false,
+        socket,
+        started,
+        calls: Vec::new(),
+        signals: Vec::new(),
+        parts: Parts::new(),
+    };
+    connection.watch(cut_of(cut));
     let mut told = false;
-    let mut cut = pin!(cut.notified());
+    let mut phase = Some(phase);
     loop {
-        match *phase.borrow_and_update() {
-            Phase::Open => {}
-            Phase::Draining if told => {}
-            Phase::Draining => {
-                connection.http.as_mut().graceful_shutdown();
-                told = true;
+        if let Some(mut phase) = phase.take() {
+            match *phase.borrow_and_update() {
+                Phase::Open => {}
+                Phase::Draining if told => {}
+                Phase::Draining => {
+                    connection.http.as_mut().graceful_shutdown();
+                    // It has to say so, though nothing came for it.
+                    connection.parts.http.ring();
+                    told = true;
+                }
+                Phase::Aborting => return End::AtOnce,
             }
-            Phase::Aborting => return End::AtOnce,
+            connection.watch(change_of(phase));
         }
-        let change = pin!(phase.changed());
-        let signal = select(change, cut.as_mut());
-        match select(connection.as_mut(), signal).await {
-            Either::Left(_) if told => return End::InOrder,
-            Either::Left(_) => return End::AtOnce,
-            Either::Right((Either::Left((Ok(()), _)), _)) => {}
-            Either::Right((Either::Left((Err(_), _)), _)) => return End::AtOnce,
-            Either::Right((Either::Right(_), _)) => {
+        match poll_fn(|cx| connection.poll(cx.waker())).await {
+            Event::Ended if told => return End::InOrder,
+            Event::Ended | Event::Orphaned => return End::AtOnce,
+            Event::Phase(changed) => phase = Some(changed),
+            Event::Cut => {
                 hub.stats.cut.add(1);
                 return End::AtOnce;
             }
         }
     }
+}
+
+/// Waits until the server's phase changes.
+async fn change_of(mut phase: watch::Receiver<Phase>) -> Event {
+    match phase.changed().await {
+        Ok(()) => Event::Phase(phase),
+        Err(_) => Event::Orphaned,
+    }
+}
+
+/// Waits until a subscriber's connection is to be cut.
+async fn cut_of(cut: Arc<Notify>) -> Event {
+    cut.notified().await;
+    Event::Cut
 }
 
 /// Waits for the client's first bytes and says whether they are HTTP/2, without taking them.
@@ -151,14 +174,26 @@ fn settings(limits: &Limits, calls: Calls) -> http2::Builder<Calls> {
     builder
 }
 
-type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// What a connection has to be told of.
+enum Event {
+    /// The server's phase has changed.
+    Phase(watch::Receiver<Phase>),
+    /// The server is gone.
+    Orphaned,
+    /// A subscriber took nothing for too long.
+    Cut,
+    /// The connection has ended, and everything written on it has been sent.
+    Ended,
+}
+
+type Waiting<T = Event> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Where hyper puts the futures of a connection's calls, to be run by the connection itself.
 ///
 /// On tasks of their own each update would take two turns of the scheduler: one for the call to
 /// hand over its frame, one for the connection to write it.
 #[derive(Clone, Default)]
-struct Calls(Arc<Mutex<Vec<Call>>>);
+struct Calls(Arc<Mutex<Vec<Waiting<()>>>>);
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Calls {
     fn execute(&self, call: F) {
@@ -166,32 +201,85 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Calls {
     }
 }
 
-/// An HTTP/2 connection and the calls on it.
+/// How often the parts of a connection are polled in one turn before other tasks have theirs.
+const ROUNDS: u32 = 32;
+
+/// An HTTP/2 connection, the calls on it, and what the server has to say to it.
 struct Connection<H> {
     http: H,
-    calls: Calls,
-    running: FuturesUnordered<Call>,
+    /// HTTP/2 has ended; what it wrote last may still have to be sent.
+    is_over: bool,
+    socket: Gathered,
+    started: Calls,
+    calls: Vec<Waiting<()>>,
+    signals: Vec<Waiting>,
+    parts: Parts,
 }
 
-impl<H, T> Future for Connection<Pin<&mut H>>
+impl<H, T> Connection<Pin<&mut H>>
 where
     H: Future<Output = T>,
 {
-    type Output = ();
+    /// Waits for a signal as well.
+    fn watch(&mut self, signal: impl Future<Output = Event> + Send + 'static) {
+        self.signals.push(Box::pin(signal));
+        self.parts.signals.ring();
+    }
 
-    /// Calls first, so that what they send is written in the same turn.
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        loop {
-            while let Poll::Ready(Some(())) = Pin::new(&mut this.running).poll_next(cx) {}
-            if this.http.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
+    /// Calls first, so that what they send is written in the same turn, and sent at its end.
+    fn poll(&mut self, task: &Waker) -> Poll<Event> {
+        self.parts.begin(task);
+        for _ in 0..ROUNDS {
+            if let Some(event) = self.round() {
+                return Poll::Ready(event);
             }
-            let started = std::mem::take(&mut *lock(&this.calls.0));
-            if started.is_empty() {
-                return Poll::Pending;
+            if self.parts.is_any_rung() {
+                continue;
             }
-            this.running.extend(started);
+            match self.socket.poll_send(&mut self.parts.http.context()) {
+                Poll::Ready(Ok(())) if self.is_over => return Poll::Ready(Event::Ended),
+                Poll::Ready(Err(_)) => return Poll::Ready(Event::Ended),
+                _ if self.parts.end() => return Poll::Pending,
+                _ => {}
+            }
         }
+        self.parts.put_off(task);
+        Poll::Pending
+    }
+
+    /// Polls every part that has been woken.
+    fn round(&mut self) -> Option<Event> {
+        if self.parts.signals.take() {
+            let ready = |signal: &mut Waiting| match signal
+                .as_mut()
+                .poll(&mut self.parts.signals.context())
+            {
+                Poll::Ready(event) => Some(event),
+                Poll::Pending => None,
+            };
+            let mut found = self.signals.iter_mut().enumerate();
+            let found = found.find_map(|(index, signal)| Some((index, ready(signal)?)));
+            if let Some((index, event)) = found {
+                drop(self.signals.swap_remove(index));
+                // Those behind it have not been looked at.
+                self.parts.signals.ring();
+                return Some(event);
+            }
+        }
+        if self.parts.calls.take() {
+            let mut context = self.parts.calls.context();
+            self.calls
+                .retain_mut(|call| call.as_mut().poll(&mut context).is_pending());
+        }
+        if self.parts.http.take() && !self.is_over {
+            let mut context = self.parts.http.context();
+            self.is_over = self.http.as_mut().poll(&mut context).is_ready();
+        }
+        let mut started = lock(&self.started.0);
+        if !started.is_empty() {
+            self.calls.append(&mut started);
+            self.parts.calls.ring();
+        }
+        None
     }
 }

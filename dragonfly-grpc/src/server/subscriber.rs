@@ -43,6 +43,8 @@ pub(super) struct Subscriber {
     /// The original schema says once that nothing is live.
     told_none_live: bool,
     waker: Option<Waker>,
+    /// The connection waits for the waker to be called.
+    is_parked: bool,
     /// Its rate allows no message now: updates need not wake it.
     is_resting: bool,
     /// For how many sweeps something has been waiting and nothing was taken.
@@ -61,6 +63,7 @@ impl Subscriber {
             pending: 0,
             told_none_live: false,
             waker: None,
+            is_parked: false,
             is_resting: false,
             blocked: 0,
             stats,
@@ -139,6 +142,7 @@ impl Subscriber {
     }
 
     fn keep(&mut self, waker: &Waker) {
+        self.is_parked = true;
         match &mut self.waker {
             Some(parked) => parked.clone_from(waker),
             none => *none = Some(waker.clone()),
@@ -154,8 +158,11 @@ impl Subscriber {
 
     /// Wakes the connection, whatever it waits for.
     pub(super) fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
+        // The waker stays: the next wait is the same task's.
+        if std::mem::take(&mut self.is_parked)
+            && let Some(waker) = &self.waker
+        {
+            waker.wake_by_ref();
         }
     }
 

@@ -29,10 +29,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long an orderly end may take.
 const ENDING: Duration = Duration::from_secs(10);
 /// An endpoint where nobody listens.
-const CLOSED: &str = "wss://127.0.0.1:1/";
+pub(crate) const CLOSED: &str = "wss://127.0.0.1:1/";
 
 /// The running program; killed when the test is over.
-struct Program {
+pub(crate) struct Program {
     child: Child,
     /// The lines of its standard error, as they come.
     said: Receiver<String>,
@@ -50,7 +50,7 @@ impl Drop for Program {
 }
 
 impl Program {
-    fn start(args: &[&str]) -> Self {
+    pub(crate) fn start(args: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_dragonflybot-grpc-server"))
             .args(args)
             .env_remove("RUST_LOG")
@@ -98,14 +98,14 @@ impl Program {
     }
 
     /// The address it serves on, which it says.
-    fn address(&mut self) -> String {
+    pub(crate) fn address(&mut self) -> String {
         let line = self.hears("serving gRPC");
         let after = line.split("address=").nth(1).unwrap();
         after.trim().to_owned()
     }
 
     /// Waits for its end: how it ended, its standard output and all of its standard error.
-    fn finish(mut self) -> (ExitStatus, String, Vec<String>) {
+    pub(crate) fn finish(mut self) -> (ExitStatus, String, Vec<String>) {
         let shown = self.shown.recv_timeout(ENDING);
         let shown = shown.expect("it should have ended by now");
         let mut said = std::mem::take(&mut self.heard);
@@ -113,14 +113,14 @@ impl Program {
         (self.child.wait().unwrap(), shown, said)
     }
 
-    fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status();
         assert!(sent.unwrap().success());
     }
 }
 
-async fn connect(address: &str) -> Channel {
+pub(crate) async fn connect(address: &str) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
     soon(endpoint.connect()).await.unwrap()
 }
@@ -133,7 +133,7 @@ async fn health(channel: &Channel, service: &str) -> ServingStatus {
 }
 
 /// Starts the program, which must refuse in one line that has all of `named` in it.
-fn refused(args: &[&str], named: &[&str]) {
+pub(crate) fn refused(args: &[&str], named: &[&str]) {
     let (status, shown, said) = Program::start(args).finish();
     assert_eq!(status.code(), Some(2), "{args:?}: {said:#?}");
     assert_eq!(shown, "", "{args:?}");
@@ -245,6 +245,11 @@ fn help_names_every_option_and_version_is_the_packages() {
         "--endpoint",
         "--tls-ca",
         "--threads",
+        "--spin",
+        "--spin-for",
+        "--busy-poll",
+        "--pin",
+        "--lock-memory",
         "--demo",
         "--log-format",
     ] {

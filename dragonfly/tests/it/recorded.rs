@@ -10,7 +10,6 @@ use dragonfly::{
     feed::{BookListener, Feed, Subscriber},
     feeds::{
         BookChanges,
-        decorate::Changed,
         venue::{self, Subscription},
     },
     market::Instrument,
@@ -33,7 +32,7 @@ pub(crate) fn feed(venue: &str, instrument: &str) -> Feed<Box<dyn Subscriber>, B
     let symbols = [(instrument.symbol(), native)];
     let books = BookListener::new(venue.parse().unwrap(), decoder, rules, 10, symbols);
     let subscriber = (spec.subscriber)(&wanted);
-    Feed::new(venue, subscriber, Changed::new(books), (spec.policy)())
+    Feed::new(venue, subscriber, books.only_changes(), (spec.policy)())
 }
 
 /// A decimal text as units of 1e-18, worked out digit by digit.

@@ -14,6 +14,25 @@ use super::Emit;
 /// and how often at once, before it has to wait for its turn.
 const RENEWALS: u32 = 3;
 
+/// What is told of a book.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Telling {
+    pub(super) venue: Venue,
+    /// So many levels a side.
+    pub(super) depth: usize,
+    /// Nothing that was told before.
+    pub(super) only_changes: bool,
+}
+
+/// What was told of a book last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    state: BookState,
+    cause: Cause,
+    epoch: u32,
+    depth: Depth,
+}
+
 /// One book of a [`BookListener`](super::BookListener).
 #[derive(Debug)]
 pub struct TrackedBook {
@@ -34,6 +53,10 @@ pub struct TrackedBook {
     renewals: u32,
     /// A book that fails as soon as it comes must not be asked for as fast as the venue answers.
     asks: Budget,
+    /// How far from the top the book has changed since it was told, or compared with it.
+    reached: usize,
+    /// Kept only where nothing is told twice.
+    told: Option<Told>,
 }
 
 impl TrackedBook {
@@ -49,14 +72,53 @@ impl TrackedBook {
             doubted: None,
             renewals: 0,
             asks: Budget::new(RENEWALS, rules.sync_within),
+            reached: 0,
+            told: None,
         }
     }
 
+    /// Emits the book as it is, unless that was told before and is not to be told twice.
     #[inline]
-    pub(super) fn event(&self, venue: Venue, depth: usize) -> BookEvent {
+    pub(super) fn tell(&mut self, telling: &Telling, emit: Emit<'_>) {
+        if telling.only_changes {
+            if !self.is_news(telling.depth) {
+                return;
+            }
+            self.note_told(telling.depth);
+        }
+        emit(self.event(telling));
+    }
+
+    /// Whether state, cause, epoch or levels differ from those that were told last. The sequence and
+    /// the time stamps do not count.
+    #[inline]
+    fn is_news(&mut self, depth: usize) -> bool {
+        let Some(told) = &self.told else {
+            return true;
+        };
+        let sync = &self.sync;
+        if (told.state, told.cause, told.epoch) != (sync.state(), sync.cause(), sync.epoch()) {
+            return true;
+        }
+        let is_close = std::mem::replace(&mut self.reached, usize::MAX) < depth;
+        is_close && told.state == BookState::Live && !sync.shows(&told.depth, depth)
+    }
+
+    fn note_told(&mut self, depth: usize) {
+        let told = self.told.get_or_insert_default();
+        (told.state, told.cause) = (self.sync.state(), self.sync.cause());
+        told.epoch = self.sync.epoch();
+        if told.state == BookState::Live {
+            told.depth = self.sync.depth(depth);
+        }
+        self.reached = usize::MAX;
+    }
+
+    #[inline]
+    fn event(&self, telling: &Telling) -> BookEvent {
         let state = self.sync.state();
         BookEvent {
-            venue,
+            venue: telling.venue,
             symbol: self.symbol,
             native_symbol: self.native_symbol,
             epoch: self.sync.epoch(),
@@ -65,8 +127,9 @@ impl TrackedBook {
             cause: self.sync.cause(),
             ts_venue: self.ts_venue,
             ts_recv: self.ts_recv,
-            depth: match state {
-                BookState::Live => self.sync.depth(depth),
+            depth: match (state, &self.told) {
+                (BookState::Live, Some(told)) => told.depth,
+                (BookState::Live, None) => self.sync.depth(telling.depth),
                 _ => Depth::default(),
             },
         }
@@ -100,13 +163,13 @@ impl TrackedBook {
         &mut self,
         update: &BookUpdate,
         now: Now,
-        venue: Venue,
-        depth: usize,
+        telling: &Telling,
         emit: Emit<'_>,
     ) -> bool {
         let before = self.sync.state();
         let image = (before, self.sync.epoch(), self.sync.seq());
         let outcome = self.sync.apply(update);
+        self.reached = self.reached.min(self.sync.reached());
         if outcome == Outcome::Ignored {
             return false;
         }
@@ -130,7 +193,7 @@ impl TrackedBook {
         if outcome == Outcome::Live {
             self.renewals = 0;
         }
-        emit(self.event(venue, depth));
+        self.tell(telling, emit);
         renew
     }
 

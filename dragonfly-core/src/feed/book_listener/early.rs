@@ -1,0 +1,123 @@
+//! What a listener shows of a message that is not whole, and how it answers for it.
+
+use super::{BookListener, Emit, TrackedBook, find};
+use crate::{
+    clock::Now,
+    feed::Decoder,
+    market::{BookState, BookSync, BookUpdate, Cause, Level, SequenceRule, Symbol, UpdateKind},
+};
+
+/// A message that is on its way, and what has been shown of it.
+#[derive(Debug, Default)]
+pub(super) struct Early {
+    /// Whether a part of a message has come whose end has not.
+    is_open: bool,
+    shown: Option<Shown>,
+}
+
+/// An image that went out before its message was whole.
+#[derive(Debug)]
+struct Shown {
+    /// The native symbol of its book.
+    symbol: Symbol,
+    last: u64,
+    /// Whether the whole message says the same.
+    is_confirmed: bool,
+}
+
+impl Early {
+    /// A message is whole; true when parts of it came before.
+    pub(super) const fn end(&mut self) -> bool {
+        std::mem::replace(&mut self.is_open, false)
+    }
+
+    /// The whole message has an update of the book of which something has been shown.
+    #[inline]
+    pub(super) fn compare(&mut self, book: &TrackedBook, update: &BookUpdate) {
+        if let Some(shown) = &mut self.shown
+            && shown.symbol == book.native_symbol
+        {
+            shown.is_confirmed |= shown.last == update.last && book.sync.repeats(update);
+        }
+    }
+}
+
+impl<D: Decoder> BookListener<D> {
+    /// Reads what has come of a message, and shows the image in it if nothing can speak against it
+    /// but the rest of the message.
+    pub(super) fn read_part(&mut self, so_far: &[u8], now: Now, emit: Emit<'_>) {
+        let is_first = !std::mem::replace(&mut self.early.is_open, true);
+        let Self {
+            telling,
+            decoder,
+            rules,
+            books,
+            index,
+            early,
+            update,
+            ..
+        } = self;
+        update.clear();
+        if let Some(decoder) = decoder.early() {
+            if is_first {
+                decoder.begin();
+            }
+            decoder.part(so_far, update, &mut |update| {
+                let Some(book) = find(books, index, &update.symbol) else {
+                    return;
+                };
+                let numbered =
+                    rules.sequence == SequenceRule::Increasing && rules.checksum.is_none();
+                if !numbered || early.shown.is_some() || !is_sound(update, &book.sync) {
+                    return;
+                }
+                let symbol = book.native_symbol;
+                book.take(update, now, telling, emit);
+                early.shown = Some(Shown {
+                    symbol,
+                    last: update.last,
+                    is_confirmed: false,
+                });
+            });
+        }
+    }
+
+    /// The message is whole, or was none: what has been shown of it and is not in it is withdrawn.
+    pub(super) fn withdraw_unconfirmed(&mut self, now: Now, emit: Emit<'_>) {
+        let Some(shown) = self.early.shown.take().filter(|shown| !shown.is_confirmed) else {
+            return;
+        };
+        let telling = self.telling;
+        let Some(book) = find(&mut self.books, &self.index, &shown.symbol) else {
+            return;
+        };
+        // A newer image that the same message had proves itself.
+        if book.sync.seq() == shown.last && book.sync.reset(BookState::Gap, Cause::BadMessages) {
+            tracing::warn!(venue = %telling.venue, symbol = %shown.symbol, "a message was not what its beginning showed");
+            book.changed_at(now.mono);
+            book.tell(&telling, emit);
+        }
+    }
+}
+
+/// Whether an image is new, complete and sorted: whatever is not is judged when it is whole.
+fn is_sound(update: &BookUpdate, book: &BookSync) -> bool {
+    let falls = |a: &Level, b: &Level| a.price > b.price;
+    let rises = |a: &Level, b: &Level| a.price < b.price;
+    let awaited = matches!(
+        book.state(),
+        BookState::Syncing | BookState::Live | BookState::Stale | BookState::Gap
+    );
+    let uncrossed = match (update.bids.first(), update.asks.first()) {
+        (Some(bid), Some(ask)) => bid.price < ask.price,
+        _ => false,
+    };
+    let present = |level: &Level| !level.qty.is_zero();
+    awaited
+        && uncrossed
+        && update.kind == UpdateKind::Image
+        && update.last > book.seq()
+        && update.bids.iter().chain(&update.asks).all(present)
+        && update.bids.is_sorted_by(falls)
+        && update.asks.is_sorted_by(rises)
+}
