@@ -176,6 +176,9 @@ impl Grammar for Books {
         update: &mut BookUpdate,
         apply: Apply<'_>,
     ) -> Option<Decoded> {
+        if self.diffs {
+            return expected_change(message, update, apply);
+        }
         let stream = self.known.find(key(message)?)?;
         let mut c = Cursor::new(message);
         c.exactly(&stream.text)?;
@@ -316,6 +319,39 @@ impl Found<'_> {
         update.ts_venue = self.time.and_then(whole_number).map(moment);
         Ok(true)
     }
+}
+
+/// A message of the channel of changes, as [`Grammar::expected`].
+#[inline]
+fn expected_change(
+    message: &[u8],
+    update: &mut BookUpdate,
+    apply: Apply<'_>,
+) -> Option<Decoded> {
+    let mut c = Cursor::new(message);
+    c.exactly(BEFORE_NAME)?;
+    c.plain_string()?;
+    c.literal(br#","data":{"e":"depthUpdate","E":"#)?;
+    let time = c.digits()?;
+    c.literal(br#","s":""#)?;
+    let pair = c.plain_string()?;
+    c.literal(br#","U":"#)?;
+    let first = c.digits()?;
+    c.literal(br#","u":"#)?;
+    let last = c.digits()?;
+    c.literal(br#","b":["#)?;
+    c.changes(&mut update.bids)?;
+    c.literal(br#","a":["#)?;
+    c.changes(&mut update.asks)?;
+    if c.rest() != b"}}" {
+        return None;
+    }
+    update.kind = UpdateKind::Delta;
+    update.symbol = symbol(pair, &c).ok()?;
+    (update.first, update.last) = (first, last);
+    update.ts_venue = Some(moment(time));
+    apply(update);
+    Some(Decoded::Book)
 }
 
 /// Milliseconds, or microseconds where the connection was made with `timeUnit=MICROSECOND`.

@@ -142,9 +142,8 @@ pub(super) fn is_other(c: &mut Cursor<'_>) -> Parse<bool> {
 /// A symbol as the venue writes it.
 #[inline]
 pub(super) fn symbol(text: &[u8], at: &Cursor<'_>) -> Parse<Symbol> {
-    let text = str::from_utf8(text).ok();
+    let text = str::from_utf8(text).ok().filter(|text| !text.is_empty());
     text.and_then(|text| Symbol::new(text).ok())
-        .filter(|symbol| !symbol.is_empty())
         .ok_or_else(|| at.fault("no symbol, or one of more than 39 bytes, in the message"))
 }
 

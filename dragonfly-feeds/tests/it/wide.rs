@@ -11,6 +11,7 @@ use dragonfly_feeds::{
 use proptest::prelude::*;
 
 use super::{
+    capture::received,
     fixtures,
     fuzz_smoke::{Dice, corpus, mutate},
 };
@@ -110,46 +111,65 @@ fn decode(decoder: &mut dyn Decoder, bytes: &[u8], wanted: usize) -> Decode {
     (decoded, updates)
 }
 
-fn fresh(spec: &Spec) -> Box<dyn Decoder> {
-    (spec.decoder)(&Subscription::default())
+/// How a decoder is made.
+type Make = fn(&Subscription) -> Box<dyn Decoder>;
+
+fn fresh(make: Make) -> Box<dyn Decoder> {
+    make(&Subscription::default())
 }
 
 /// A decoder that has seen many messages, in wide registers, against one that has seen none and reads
 /// byte by byte; and against the general way to read, into which a space before the message forces it.
-fn same_message(spec: &Spec, known: &mut dyn Decoder, bytes: &[u8], wanted: usize) {
+fn same_message(make: Make, known: &mut dyn Decoder, bytes: &[u8], wanted: usize) {
     let here = decode(known, bytes, wanted);
-    let plain = simd::plainly(|| decode(&mut *fresh(spec), bytes, wanted));
-    let text = || format!("{}: {}", spec.id, String::from_utf8_lossy(bytes));
+    let plain = simd::plainly(|| decode(&mut *fresh(make), bytes, wanted));
+    let text = || String::from_utf8_lossy(bytes);
     assert_eq!(here, plain, "{}", text());
     let spaced = [b" ", bytes].concat();
-    let general = decode(&mut *fresh(spec), &spaced, wanted);
+    let general = decode(&mut *fresh(make), &spaced, wanted);
     assert_eq!(here.1, general.1, "{}", text());
     assert_eq!(here.0.is_ok(), general.0.is_ok(), "{}", text());
+}
+
+/// Every decoder with messages for it.
+fn decoders() -> Vec<(&'static str, Make, Vec<String>)> {
+    let spec = |spec: &&'static Spec| (spec.id, spec.decoder, corpus(spec));
+    let diffs = [
+        ("binance", "binance/20211012_ws_4pairs"),
+        ("bitstamp", "bitstamp/20220105_ws_10pairs"),
+    ];
+    let diffs = diffs.map(|(id, recording)| {
+        let messages = received(recording).into_iter().map(|line| line.msg);
+        let small = messages.filter(|m| m.len() < 8_000).step_by(3).collect();
+        let make = venue::find(id).unwrap().diffs.unwrap().decoder;
+        ("changes", make, small)
+    });
+    venue::all().iter().map(spec).chain(diffs).collect()
 }
 
 #[test]
 fn a_message_is_read_alike_in_every_way() {
     let rounds = std::env::var("DRAGONFLY_FUZZ_ROUNDS").ok();
-    let rounds = rounds.map_or(4_000, |n| n.parse::<usize>().unwrap());
-    for spec in venue::all() {
+    let rounds = rounds.map_or(2_000, |n| n.parse::<usize>().unwrap() / 10);
+    for (id, make, corpus) in decoders() {
         // What Kraken's decoder learns of the depth shows in what follows.
         let forget = |known: &mut Box<dyn Decoder>| {
-            if spec.id == "kraken" {
-                *known = fresh(spec);
+            if id == "kraken" {
+                *known = fresh(make);
             }
         };
-        let corpus = corpus(spec);
-        let (mut known, mut dice) = (fresh(spec), Dice(3));
+        let (mut known, mut dice) = (fresh(make), Dice(3));
         for message in &corpus {
-            same_message(spec, &mut *known, message.as_bytes(), 10);
+            same_message(make, &mut *known, message.as_bytes(), 10);
             forget(&mut known);
         }
         for _ in 0..rounds {
             let [seed, other] = [0, 0].map(|_| corpus[dice.below(corpus.len())].as_bytes());
             let wanted = [10, 10, 1, 3, 20, 100][dice.below(6)];
-            same_message(spec, &mut *known, seed, wanted);
+            same_message(make, &mut *known, seed, wanted);
             forget(&mut known);
-            same_message(spec, &mut *known, &mutate(seed, other, &mut dice), wanted);
+            let changed = mutate(seed, other, &mut dice);
+            same_message(make, &mut *known, &changed, wanted);
             forget(&mut known);
         }
     }
@@ -161,14 +181,15 @@ fn what_is_remembered_of_an_image_is_what_stands_in_the_next() {
     for id in ["binance", "bitstamp"] {
         let spec = venue::find(id).unwrap();
         let fixture = fixtures::of(id);
-        let mut known = fresh(spec);
+        let make = spec.decoder;
+        let mut known = fresh(make);
         let mut read_again = 0;
         let mut last = Vec::new();
         let lines = &fixture.recordings[0].lines;
         for line in lines {
             for wanted in [10, 10, 3] {
                 let here = decode(&mut *known, line.msg.as_bytes(), wanted);
-                let plain = decode(&mut *fresh(spec), line.msg.as_bytes(), wanted);
+                let plain = decode(&mut *fresh(make), line.msg.as_bytes(), wanted);
                 assert_eq!(here, plain, "{}", line.msg);
                 read_again += usize::from(here.1 == last);
                 last = here.1;
@@ -226,13 +247,13 @@ proptest! {
                 r#"{{"channel":"book","type":"update","data":[{{"symbol":"BTC/USD","bids":[{kraken}],"asks":[],"checksum":2439117997,"timestamp":"2023-10-06T17:35:55.440295Z"}}]}}"#
             )),
         ] {
-            let spec = venue::find(id).unwrap();
+            let make = venue::find(id).unwrap().decoder;
             let mut bytes = text.into_bytes();
-            same_message(spec, &mut *fresh(spec), &bytes, 10);
+            same_message(make, &mut *fresh(make), &bytes, 10);
             if let Some((at, byte)) = &changed {
                 let at = at.index(bytes.len());
                 bytes[at] = byte.as_bytes()[0];
-                same_message(spec, &mut *fresh(spec), &bytes, 10);
+                same_message(make, &mut *fresh(make), &bytes, 10);
             }
         }
     }
