@@ -12,8 +12,13 @@
 //! `bbo_*_one_side`: only the bids of the image are new. `bbo_*_again`: nothing is, besides time and
 //! sequence.
 //!
-//! `path_2_venues`: the whole way of two feeds without socket and runner: the bytes of a Binance and
-//! a Bitstamp message decoded, merged and published, one view each.
+//! `merge_2x10`: both sides of two images merged to ten levels each, and nothing else: no image is
+//! taken in, no view is made. One of the two is drawn anew each time.
+//!
+//! `path_2_venues`: the bytes of a Binance and a Bitstamp message, without socket and runner.
+//! * `decode`: to two events.
+//! * `decode_merge`: and these merged once, as in `merge_2x10`.
+//! * `decode_publish_each`: what a flow does: a view with its provenance for each of the two.
 //!
 //! `numbers_2x10`: the k-way merge alone, copied here over a number type of choice: `i128` as in
 //! `Price`, `i64` as in `number.rs`. `take_in` copies the incoming image first, as `Bbo` does.
@@ -32,11 +37,11 @@ mod numbers;
 use std::{cmp::Ordering, hint::black_box};
 
 use criterion::Criterion;
-use dragonfly_aggregators::Bbo;
+use dragonfly_aggregators::{Bbo, bench};
 use dragonfly_benches::{books, messages};
 use dragonfly_core::{
     feed::Decoder,
-    market::{BookEvent, BookUpdate, Ladder, Level, Venue, VenueLevel},
+    market::{BookEvent, BookUpdate, Depth, Ladder, Level, Venue, VenueLevel},
     stage::Aggregator,
 };
 use dragonfly_feeds::venue::{self, Subscription};
@@ -49,6 +54,7 @@ fn main() {
         for venues in [2, 5, books::VENUES] {
             bbo(c, venues);
         }
+        two(c);
         path(c);
         numbers::measure(c);
     });
@@ -277,12 +283,67 @@ impl Feed {
     }
 }
 
+/// Room for both sides of the merge alone.
+type Sides = [[VenueLevel; DEPTH]; 2];
+
+/// The merge alone of two images; how many levels it came to.
+#[inline]
+fn merge_two(left: &Depth, right: &Depth, [bids, asks]: &mut Sides) -> (usize, usize) {
+    bench::merge_two(left, right, bids, asks)
+}
+
+fn two(c: &mut Criterion) {
+    let mut group = c.benchmark_group(format!("merge_2x{DEPTH}"));
+    let mut sides = Sides::default();
+    let other = books::scattered_event(1, DEPTH as u64, 1);
+    let mut scan = LinearScan::new(DEPTH);
+    scan.apply(&other);
+    let mut deck = Deck::new(1, News::Both);
+    for _ in 0..1_000 {
+        let event = deck.draw().1;
+        scan.apply(event);
+        assert_eq!(
+            merge_two(&event.depth, &other.depth, &mut sides),
+            (DEPTH, DEPTH)
+        );
+        for (ours, theirs) in sides.iter().zip(scan.sides()) {
+            let levels =
+                |side: &[VenueLevel]| -> Vec<_> { side.iter().map(|l| (l.price, l.qty)).collect() };
+            assert_eq!(levels(ours), levels(&theirs));
+        }
+    }
+    group.bench_function("dragonfly", |b| {
+        b.iter(|| {
+            merge_two(
+                &deck.draw().1.depth,
+                black_box(&other.depth),
+                black_box(&mut sides),
+            )
+        });
+    });
+    let mut deck = Deck::new(1, News::Both);
+    group.bench_function("linear_scan", |b| {
+        b.iter(|| {
+            scan.apply(deck.draw().1);
+            scan.sides()
+        });
+    });
+    group.finish();
+}
+
 fn path(c: &mut Criterion) {
     let mut binance = Feed::new(0, "binance", messages::binance_images());
     let mut bitstamp = Feed::new(1, "bitstamp", messages::bitstamp_images());
     let mut group = c.benchmark_group("path_2_venues");
     let mut bbo = Bbo::top(DEPTH);
-    group.bench_function("decode_and_merge", |b| {
+    let mut sides = Sides::default();
+    group.bench_function("decode_merge", |b| {
+        b.iter(|| {
+            let (left, right) = (binance.next(), bitstamp.next());
+            merge_two(&left.depth, &right.depth, black_box(&mut sides))
+        });
+    });
+    group.bench_function("decode_publish_each", |b| {
         b.iter(|| {
             bbo.apply(binance.next());
             black_box(bbo.publish());

@@ -57,12 +57,21 @@ impl LinearScan {
             return None;
         }
         self.view.seq += 1;
+        let [bids, asks] = self.sides();
         Some(ConsolidatedBook {
-            bids: self.side(|depth| &depth.bids, |a, b| a > b),
-            asks: self.side(|depth| &depth.asks, |a, b| a < b),
+            bids,
+            asks,
             legs: self.legs.clone(),
             ..self.view.clone()
         })
+    }
+
+    /// Both sides of the view, without anything else of it.
+    pub(crate) fn sides(&self) -> [Ladder<VenueLevel>; 2] {
+        [
+            self.side(|depth| &depth.bids, |a, b| a > b),
+            self.side(|depth| &depth.asks, |a, b| a < b),
+        ]
     }
 
     fn side(

@@ -5,6 +5,8 @@
 //! on, and when none is `Live` it is empty and says that.
 
 mod bbo;
+#[doc(hidden)]
+pub mod bench;
 mod legs;
 mod liquidity;
 mod merge;
