@@ -59,7 +59,7 @@ fn cases() -> Vec<Case> {
     let bitstamp = |name, record, every| Case {
         name,
         venue: "bitstamp",
-        instrument: "ETH-BTC",
+        instrument: "XRP-EUR",
         message: image.clone(),
         cut: Cut {
             record,
