@@ -35,7 +35,15 @@
 mod certificate;
 mod dialect;
 mod error;
+mod exchange;
+pub mod fault;
+pub mod fuzz;
+mod harness;
+pub mod ledger;
+mod market;
 mod naive_book;
+pub mod oracle;
+mod random;
 mod recording;
 mod rfc3339;
 mod server;
