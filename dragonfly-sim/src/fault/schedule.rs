@@ -24,8 +24,8 @@ pub(crate) struct Schedule {
 struct Entry {
     fault: Fault,
     times: VecDeque<u64>,
-    /// How often it is due and has found nothing to happen to yet.
-    armed: u32,
+    /// Whether it is due and has found nothing to happen to yet.
+    is_armed: bool,
     fired: u64,
     random: Random,
 }
@@ -51,7 +51,8 @@ impl Schedule {
         for entry in &mut self.entries {
             while entry.times.front().is_some_and(|at| *at <= now) {
                 entry.times.pop_front();
-                entry.armed += 1;
+                // What finds nothing to happen to does not pile up.
+                entry.is_armed = true;
             }
         }
     }
@@ -59,7 +60,7 @@ impl Schedule {
     /// The faults that are armed and take place there.
     pub(crate) fn armed(&self, place: Place) -> Vec<usize> {
         let is_armed = |(_, entry): &(usize, &Entry)| {
-            entry.armed > 0 && entry.fault.kind.place() == place
+            entry.is_armed && entry.fault.kind.place() == place
         };
         let armed = self.entries.iter().enumerate().filter(is_armed);
         armed.map(|(index, _)| index).collect()
@@ -67,7 +68,7 @@ impl Schedule {
 
     /// Whether anything is armed that takes place there.
     pub(crate) fn has_armed(&self, place: Place) -> bool {
-        let is_armed = |entry: &Entry| entry.armed > 0 && entry.fault.kind.place() == place;
+        let is_armed = |entry: &Entry| entry.is_armed && entry.fault.kind.place() == place;
         self.entries.iter().any(is_armed)
     }
 
@@ -91,7 +92,7 @@ impl Schedule {
     /// It will happen.
     pub(crate) fn promise(&mut self, index: usize) {
         if let Some(entry) = self.entries.get_mut(index) {
-            entry.armed = entry.armed.saturating_sub(1);
+            entry.is_armed = false;
         }
     }
 
@@ -105,7 +106,7 @@ impl Schedule {
     /// Ends the faults: what is armed or still to come does not happen.
     pub(crate) fn end(&mut self) {
         for entry in &mut self.entries {
-            entry.armed = 0;
+            entry.is_armed = false;
             entry.times.clear();
         }
     }
@@ -131,7 +132,7 @@ impl Entry {
         Self {
             fault: fault.clone(),
             times: times.into(),
-            armed: 0,
+            is_armed: false,
             fired: 0,
             random,
         }

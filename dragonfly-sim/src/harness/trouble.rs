@@ -14,7 +14,7 @@ const LEAP: u64 = 3_600_000 * MS;
 impl World<'_> {
     /// Lets happen what is armed and can happen now.
     pub(super) fn trouble(&mut self) {
-        for place in [Place::Machine, Place::Line, Place::Connect, Place::Venue] {
+        for place in [Place::Machine, Place::Line, Place::Connect, Place::Request, Place::Venue] {
             if !self.schedule.has_armed(place) {
                 continue;
             }
@@ -23,6 +23,7 @@ impl World<'_> {
                     Place::Machine => self.hurt_machine(index),
                     Place::Line => self.hurt_line(index),
                     Place::Connect => self.hurt_attempt(index),
+                    Place::Request => self.provoke(index),
                     _ => self.hurt_venue(index),
                 }
             }
@@ -120,7 +121,7 @@ impl World<'_> {
         let Some((kind, lasting, _)) = self.fault(index) else {
             return;
         };
-        let is_free = |port: &super::world::Port| port.next_attempt.is_none();
+        let is_free = |port: &super::world::Port| port.next_attempt.is_none() && port.conn.is_some();
         let Some(at) = self.any_port(index, is_free) else {
             return;
         };
@@ -132,6 +133,20 @@ impl World<'_> {
         }
         self.note(&|| format!("fault: {kind} on socket {at}"));
         self.schedule.promise(index);
+    }
+
+    /// Cuts a connection, so that there are requests to lose.
+    fn provoke(&mut self, index: usize) {
+        if std::mem::replace(&mut self.is_provoking, true) {
+            return;
+        }
+        let now = self.now;
+        let is_up = |port: &super::world::Port| port.conn.as_ref().is_some_and(super::network::Conn::is_up);
+        if let Some(at) = self.any_port(index, is_up)
+            && let Some(conn) = &mut self.ports[at].conn
+        {
+            conn.end(now);
+        }
     }
 
     fn hurt_venue(&mut self, index: usize) {

@@ -56,7 +56,8 @@ impl Truth {
         if is_whole {
             stream.whole_at = Some(at);
         }
-        if is_whole && stream.arrivals == 1 || seq > stream.head.0 {
+        // A client begins with a whole book; changes that come before it are of no use to it.
+        if is_whole || stream.whole_at.is_some() && seq > stream.head.0 {
             stream.head = (seq, at);
         }
         let known = self.said.get(&(entry.stream, seq));
