@@ -187,7 +187,8 @@ impl Cx<'_> {
     /// Whether anything of the listing is sent at all.
     fn is_served(&self, listing: usize) -> bool {
         let now = self.now;
-        self.listing(listing).is_some_and(|l| l.is_listed && l.frozen_until <= now)
+        self.listing(listing)
+            .is_some_and(|l| l.is_listed && l.frozen_until <= now)
     }
 }
 

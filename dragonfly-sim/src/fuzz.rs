@@ -71,7 +71,11 @@ impl Options {
             return Err(FuzzError::Seeds(self.seeds.clone()));
         }
         let known = || crate::exchange::DIALECTS.iter().map(|dialect| dialect.name);
-        if let Some(unknown) = self.venues.iter().find(|name| !known().any(|k| k == **name)) {
+        if let Some(unknown) = self
+            .venues
+            .iter()
+            .find(|name| !known().any(|k| k == **name))
+        {
             return Err(FuzzError::Unknown {
                 what: "venue",
                 name: unknown.clone(),
@@ -164,7 +168,10 @@ pub struct Summary {
 ///
 /// # Errors
 /// [`FuzzError`] when the options are no good, or a file cannot be written.
-pub fn fuzz(options: &Options, on_failure: &(dyn Fn(&Failure) + Sync)) -> Result<Summary, FuzzError> {
+pub fn fuzz(
+    options: &Options,
+    on_failure: &(dyn Fn(&Failure) + Sync),
+) -> Result<Summary, FuzzError> {
     let wishes = options.wishes()?;
     let next = AtomicU64::new(options.seeds.start);
     let summary = Mutex::new(Summary::default());
@@ -208,7 +215,11 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 /// Runs one seed.
-fn one(options: &Options, wishes: &Wishes, seed: u64) -> Result<(Outcome, Option<Failure>), FuzzError> {
+fn one(
+    options: &Options,
+    wishes: &Wishes,
+    seed: u64,
+) -> Result<(Outcome, Option<Failure>), FuzzError> {
     let scenario = Scenario::draw(seed, wishes);
     let mut outcome = match (&options.out, options.verbose) {
         (None, false) => harness::run(&scenario, &mut Nobody),
@@ -225,9 +236,14 @@ fn one(options: &Options, wishes: &Wishes, seed: u64) -> Result<(Outcome, Option
     if seed.is_multiple_of(TWICE) || !outcome.violations.is_empty() {
         let again = harness::run(&scenario, &mut Nobody);
         if again.digest != outcome.digest {
-            let what = format!("two runs differ: {:016x} and {:016x}", outcome.digest, again.digest);
+            let what = format!(
+                "two runs differ: {:016x} and {:016x}",
+                outcome.digest, again.digest
+            );
             let rule = crate::oracle::Rule::Failure;
-            outcome.violations.push(Violation::new(rule, 0, "simulator", what));
+            outcome
+                .violations
+                .push(Violation::new(rule, 0, "simulator", what));
         }
     }
     if outcome.violations.is_empty() {
@@ -235,11 +251,18 @@ fn one(options: &Options, wishes: &Wishes, seed: u64) -> Result<(Outcome, Option
     }
     let all: Vec<usize> = (0..scenario.plan.faults.len()).collect();
     let all = wishes.keep.clone().unwrap_or(all);
-    let keep = if options.shrink { shrink(wishes, seed, all, &outcome) } else { all };
-    let whole = Scenario::draw(seed, &Wishes {
-        keep: None,
-        ..wishes.clone()
-    });
+    let keep = if options.shrink {
+        shrink(wishes, seed, all, &outcome)
+    } else {
+        all
+    };
+    let whole = Scenario::draw(
+        seed,
+        &Wishes {
+            keep: None,
+            ..wishes.clone()
+        },
+    );
     let name = |at: &usize| {
         let fault = whole.plan.faults.get(*at)?;
         let venue = fault.venue.as_deref().unwrap_or("anywhere");
@@ -263,12 +286,19 @@ fn shrink(wishes: &Wishes, seed: u64, mut keep: Vec<usize>, outcome: &Outcome) -
     while at < keep.len() {
         let mut fewer = keep.clone();
         fewer.remove(at);
-        let scenario = Scenario::draw(seed, &Wishes {
-            keep: Some(fewer.clone()),
-            ..wishes.clone()
-        });
+        let scenario = Scenario::draw(
+            seed,
+            &Wishes {
+                keep: Some(fewer.clone()),
+                ..wishes.clone()
+            },
+        );
         let outcome = harness::run(&scenario, &mut Nobody);
-        if outcome.violations.iter().any(|violation| violation.rule == rule) {
+        if outcome
+            .violations
+            .iter()
+            .any(|violation| violation.rule == rule)
+        {
             keep = fewer;
         } else {
             at += 1;
@@ -284,7 +314,9 @@ impl Summary {
         self.span += outcome.span;
         // A sum, so that the order in which threads finish does not show.
         let word = outcome.digest ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.digest = self.digest.wrapping_add(word.wrapping_mul(0xbf58_476d_1ce4_e5b9));
+        self.digest = self
+            .digest
+            .wrapping_add(word.wrapping_mul(0xbf58_476d_1ce4_e5b9));
         self.judged.entries += outcome.judged.entries;
         self.judged.views += outcome.judged.views;
         self.judged.legs += outcome.judged.legs;

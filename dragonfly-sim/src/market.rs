@@ -249,7 +249,10 @@ mod tests {
         market.thin(4 * end);
         market.step(2 * end);
         let window = market.window(20);
-        assert!(!window.bids.is_empty() && window.bids.len() < 5, "{window:?}");
+        assert!(
+            !window.bids.is_empty() && window.bids.len() < 5,
+            "{window:?}"
+        );
         market.halt(9 * end);
         assert!(market.due() >= 9 * end);
         market.step(9 * end);

@@ -36,6 +36,8 @@ pub struct Limits {
     pub own_silence: u64,
     /// The same, of venues where nothing but a message of its own proves a book right.
     pub image_silence: BTreeMap<String, u64>,
+    /// A leg is not `Stale` sooner after a message of its own.
+    pub alive: u64,
     /// What has arrived is shown within this time, or the leg is not `Live`.
     pub lag: u64,
     /// How many images may arrive of a new count before the leg takes it up.
@@ -52,6 +54,7 @@ impl Default for Limits {
             silence: 5 * SECOND + TOLERANCE,
             own_silence: 60 * SECOND + TOLERANCE,
             image_silence: BTreeMap::from([("binance".to_owned(), 5 * SECOND + TOLERANCE)]),
+            alive: 5 * SECOND - TOLERANCE,
             lag: TOLERANCE / 2,
             recount_images: 17,
             view_delay: 0,
@@ -156,7 +159,10 @@ impl Oracle {
         let last = self.sequences.insert(key, view.seq);
         let expected = last.map_or(1, |last| last + 1) + view.skipped;
         if view.seq != expected && !(last.is_none() && view.skipped == 0) {
-            let what = format!("seq {} with {} skipped, {expected} expected", view.seq, view.skipped);
+            let what = format!(
+                "seq {} with {} skipped, {expected} expected",
+                view.seq, view.skipped
+            );
             self.violate(Rule::Subsequence, view, what);
         }
     }
@@ -166,10 +172,16 @@ impl Oracle {
         let key = (view.stream.clone(), view.seq);
         let what = match self.published.get(&key) {
             None => "was never published".to_owned(),
-            Some(published) if !published.shows_the_same(view) => "differs from what was published".to_owned(),
+            Some(published) if !published.shows_the_same(view) => {
+                "differs from what was published".to_owned()
+            }
             Some(_) => return,
         };
-        self.violate(Rule::Subsequence, view, format!("client {:?}: seq {} {what}", view.client, view.seq));
+        self.violate(
+            Rule::Subsequence,
+            view,
+            format!("client {:?}: seq {} {what}", view.client, view.seq),
+        );
     }
 
     fn violate(&mut self, rule: Rule, view: &View, what: String) {

@@ -42,7 +42,11 @@ struct Stream {
 impl Conversation for Binance {
     fn on_text(&mut self, text: &str, cx: &mut Cx<'_>) {
         self.heard.push_back(cx.now);
-        while self.heard.front().is_some_and(|at| at + 1_000_000_000 <= cx.now) {
+        while self
+            .heard
+            .front()
+            .is_some_and(|at| at + 1_000_000_000 <= cx.now)
+        {
             self.heard.pop_front();
         }
         if self.heard.len() > BUDGET {

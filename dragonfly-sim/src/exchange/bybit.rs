@@ -51,12 +51,19 @@ impl Conversation for Bybit {
             Some("subscribe") => self.subscribe(&request, cx),
             Some("unsubscribe") => {
                 let gone = super::texts(&request["args"]);
-                self.topics.retain(|topic| !gone.contains(&topic.name.as_str()));
+                self.topics
+                    .retain(|topic| !gone.contains(&topic.name.as_str()));
                 self.reply(true, "", "unsubscribe", &request["req_id"], cx);
             }
             op => {
                 let op = op.unwrap_or_default().to_owned();
-                self.reply(false, "error:request not supported", &op, &request["req_id"], cx);
+                self.reply(
+                    false,
+                    "error:request not supported",
+                    &op,
+                    &request["req_id"],
+                    cx,
+                );
             }
         }
     }
@@ -65,7 +72,11 @@ impl Conversation for Bybit {
         if !cx.is_served(listing) {
             return;
         }
-        for topic in self.topics.iter_mut().filter(|topic| topic.listing == listing) {
+        for topic in self
+            .topics
+            .iter_mut()
+            .filter(|topic| topic.listing == listing)
+        {
             topic.change(cx);
         }
     }
@@ -75,7 +86,11 @@ impl Conversation for Bybit {
             self.refuses = true;
             return true;
         }
-        let Some(topic) = self.topics.iter_mut().find(|topic| topic.listing == listing) else {
+        let Some(topic) = self
+            .topics
+            .iter_mut()
+            .find(|topic| topic.listing == listing)
+        else {
             return false;
         };
         if !cx.is_served(listing) {
@@ -87,7 +102,11 @@ impl Conversation for Bybit {
             Trick::Recount => {
                 topic.update = 0;
                 // Either type has been seen; the number decides.
-                let kind = if cx.now.is_multiple_of(2) { "delta" } else { "snapshot" };
+                let kind = if cx.now.is_multiple_of(2) {
+                    "delta"
+                } else {
+                    "snapshot"
+                };
                 topic.snapshot(usize::MAX, kind, cx);
             }
             Trick::AskToReconnect | Trick::Refuse => return false,
@@ -132,9 +151,10 @@ impl Bybit {
         };
         let (message, op) = (Value::from(message), Value::from(op));
         let connection = self.connection;
-        cx.say(format!(
-            r#"{{"success":{success},"ret_msg":{message},"conn_id":"{connection:08x}","#
-        ) + &format!(r#"{id}"op":{op}}}"#));
+        cx.say(
+            format!(r#"{{"success":{success},"ret_msg":{message},"conn_id":"{connection:08x}","#)
+                + &format!(r#"{id}"op":{op}}}"#),
+        );
     }
 }
 

@@ -197,7 +197,8 @@ impl Coinbase {
         let text = format!(
             r#"{{"channel":"l2_data","timestamp":"{time}","sequence_num":{number},"events":[{events}]}}"#
         );
-        let claim = |(listing, step, held): (usize, Step, Window)| cx.claim(listing, step, number, &held);
+        let claim =
+            |(listing, step, held): (usize, Step, Window)| cx.claim(listing, step, number, &held);
         let claims = told.into_iter().map(claim).collect();
         cx.out.push(Frame {
             text: text.into_bytes(),
@@ -251,7 +252,13 @@ fn write_update(side: &str, time: &str, (price, lots): Level, scale: Scale, out:
     if !out.is_empty() {
         out.push(',');
     }
-    for part in [r#"{"side":""#, side, r#"","event_time":""#, time, r#"","price_level":""#] {
+    for part in [
+        r#"{"side":""#,
+        side,
+        r#"","event_time":""#,
+        time,
+        r#"","price_level":""#,
+    ] {
         out.push_str(part);
     }
     wire(price, scale.price, out);

@@ -201,8 +201,12 @@ impl Book {
         };
         if let Some(listing) = cx.listing(self.listing) {
             // What only fell out of the depth is not spoken of.
-            change.bids.retain(|l| l.1 > 0 || !listing.market.has(true, l.0));
-            change.asks.retain(|l| l.1 > 0 || !listing.market.has(false, l.0));
+            change
+                .bids
+                .retain(|l| l.1 > 0 || !listing.market.has(true, l.0));
+            change
+                .asks
+                .retain(|l| l.1 > 0 || !listing.market.has(false, l.0));
         }
         if change == Window::default() {
             return false;

@@ -5,8 +5,18 @@ use crate::{exchange::Frame, random::Random};
 
 /// Texts that are no number a price could be.
 const NO_NUMBERS: [&str; 12] = [
-    "NaN", "Infinity", "abc", "", "1.2.3", "0x10", "1,5", "--1", "1e", "1e400",
-    "1234567890123456789012345678901234567890", "0.0000000000000000000000001",
+    "NaN",
+    "Infinity",
+    "abc",
+    "",
+    "1.2.3",
+    "0x10",
+    "1,5",
+    "--1",
+    "1e",
+    "1e400",
+    "1234567890123456789012345678901234567890",
+    "0.0000000000000000000000001",
 ];
 
 /// Values of another type than a number has.
@@ -107,7 +117,10 @@ fn malformed(text: &[u8], price_mark: &str, random: &mut Random) -> Option<Vec<u
     let start = find(text, price_mark.as_bytes())? + price_mark.len();
     let len = number(text, start)?.len();
     let is_quoted = price_mark.ends_with('"');
-    let (from, to) = (start - usize::from(is_quoted), start + len + usize::from(is_quoted));
+    let (from, to) = (
+        start - usize::from(is_quoted),
+        start + len + usize::from(is_quoted),
+    );
     let other = if random.chance(1, 3) {
         random.pick(&NO_TYPES, "null").to_owned()
     } else if is_quoted {
@@ -124,7 +137,9 @@ fn zero_size(text: &[u8], price_mark: &str) -> Option<Vec<u8>> {
     let at = find(text, price_mark.as_bytes())?;
     let price = number(text, at + price_mark.len())?;
     // With the decimals that the instrument has: they count in a checksum.
-    let decimals = price.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    let decimals = price
+        .split_once('.')
+        .map_or(0, |(_, decimals)| decimals.len());
     let tick = match decimals {
         0 => "1".to_owned(),
         decimals => format!("0.{:0>decimals$}", 1),
@@ -157,11 +172,26 @@ fn number(text: &[u8], at: usize) -> Option<&str> {
 /// Replaces the first time stamp by one of another century, or by none.
 fn timestamps(text: &[u8], random: &mut Random) -> Option<Vec<u8>> {
     let marks = ["\"timestamp\":\"", "\"ts\":"];
-    let found = marks.iter().find_map(|mark| Some((find(text, mark.as_bytes())? + mark.len(), *mark)));
+    let found = marks
+        .iter()
+        .find_map(|mark| Some((find(text, mark.as_bytes())? + mark.len(), *mark)));
     let (start, mark) = found?;
-    let end = start + text.get(start..)?.iter().position(|b| matches!(b, b'"' | b','))?;
+    let end = start
+        + text
+            .get(start..)?
+            .iter()
+            .position(|b| matches!(b, b'"' | b','))?;
     let other = if mark.ends_with('"') {
-        random.pick(&["1969-12-31T23:59:59Z", "9999-99-99T99:99:99Z", "soon", "", "0001-01-01T00:00:00Z"], "")
+        random.pick(
+            &[
+                "1969-12-31T23:59:59Z",
+                "9999-99-99T99:99:99Z",
+                "soon",
+                "",
+                "0001-01-01T00:00:00Z",
+            ],
+            "",
+        )
     } else {
         random.pick(&["0", "1", "18446744073709551615", "-5"], "0")
     };
@@ -191,14 +221,19 @@ mod tests {
         let sum = dealt(Kind::Checksum, KRAKEN, "\"price\":").unwrap();
         assert_eq!(sum, KRAKEN.replace("123", "223"));
         let zero = dealt(Kind::ZeroSize, KRAKEN, "\"price\":").unwrap();
-        assert!(serde_json::from_str::<serde_json::Value>(&zero).is_ok(), "{zero}");
+        assert!(
+            serde_json::from_str::<serde_json::Value>(&zero).is_ok(),
+            "{zero}"
+        );
         assert!(zero.contains(r#""bids":[{"price":0.1,"qty":0},{"price":10.5"#));
         let time = dealt(Kind::Timestamps, KRAKEN, "\"price\":").unwrap();
         assert!(!time.contains("2026-01-01"), "{time}");
         for seed in 0..50 {
             let number = malformed(KRAKEN.as_bytes(), "\"price\":", &mut Random::new(seed));
             let number = String::from_utf8(number.unwrap()).unwrap();
-            assert!(number.ends_with(r#","qty":1}],"asks":[],"checksum":123,"timestamp":"2026-01-01T00:00:00Z"}]}"#));
+            assert!(number.ends_with(
+                r#","qty":1}],"asks":[],"checksum":123,"timestamp":"2026-01-01T00:00:00Z"}]}"#
+            ));
             assert!(!number.contains("10.5"), "{number}");
         }
         let pairs = r#"{"b":[["10.5","1"]]}"#;
@@ -210,6 +245,10 @@ mod tests {
     fn what_cannot_happen_to_a_message_does_not() {
         assert_eq!(dealt(Kind::Checksum, r#"{"a":1}"#, "[[\""), None);
         assert_eq!(dealt(Kind::Malformed, r#"{"b":[],"a":[]}"#, "[[\""), None);
-        assert_eq!(dealt(Kind::Old, KRAKEN, "\"price\":"), None, "there is no past");
+        assert_eq!(
+            dealt(Kind::Old, KRAKEN, "\"price\":"),
+            None,
+            "there is no past"
+        );
     }
 }

@@ -15,9 +15,10 @@ pub(crate) fn draw(seed: u64, venues: &[&str]) -> Plan {
         let kind = random.pick(Kind::ALL, Kind::Gap);
         let venue = random.pick(venues, "");
         let is_rare = RARE.contains(&kind) && random.chance(1, 2);
-        let is_known = plan.faults.iter().any(|fault: &Fault| {
-            fault.kind == kind && fault.venue.as_deref() == Some(venue)
-        });
+        let is_known = plan
+            .faults
+            .iter()
+            .any(|fault: &Fault| fault.kind == kind && fault.venue.as_deref() == Some(venue));
         if !kind.fits(venue) || is_rare || is_known {
             continue;
         }

@@ -142,7 +142,10 @@ impl Line {
             return Err(format!("unknown; choose among {}", known.join(", ")));
         };
         if !(self.rate > 0.0 && self.rate <= 6_000.0) {
-            return Err(format!("a rate of {} is not above 0 and up to 6000", self.rate));
+            return Err(format!(
+                "a rate of {} is not above 0 and up to 6000",
+                self.rate
+            ));
         }
         if let Some(venue) = &self.venue
             && !kind.fits(venue)
@@ -153,7 +156,9 @@ impl Line {
         let fault = Fault::new(kind, self.rate);
         let (from_s, until_s) = (self.from_s.unwrap_or(0), self.until_s.unwrap_or(u64::MAX));
         if from_s >= until_s {
-            return Err(format!("from_s = {from_s} is not before until_s = {until_s}"));
+            return Err(format!(
+                "from_s = {from_s} is not before until_s = {until_s}"
+            ));
         }
         Ok(Fault {
             venue: self.venue,
@@ -181,7 +186,10 @@ mod tests {
         let [stall, gap] = &plan.unwrap().faults[..] else {
             panic!("two faults")
         };
-        assert_eq!((stall.kind, stall.for_ms, stall.rate), (Kind::Stall, 70, 1.0));
+        assert_eq!(
+            (stall.kind, stall.for_ms, stall.rate),
+            (Kind::Stall, 70, 1.0)
+        );
         assert_eq!(stall.direction, Direction::Both);
         assert_eq!((gap.socket, gap.from_s, gap.until_s), (Some(2), 3, 9));
     }
@@ -189,13 +197,22 @@ mod tests {
     #[test]
     fn a_wrong_plan_is_named() {
         for (text, named) in [
-            ("[[fault]]\nname = \"gab\"", "fault 1 (gab): unknown; choose among stall, "),
-            ("[[fault]]\nname = \"gap\"\nrate = 0", "a rate of 0 is not above 0"),
+            (
+                "[[fault]]\nname = \"gab\"",
+                "fault 1 (gab): unknown; choose among stall, ",
+            ),
+            (
+                "[[fault]]\nname = \"gap\"\nrate = 0",
+                "a rate of 0 is not above 0",
+            ),
             (
                 "[[fault]]\nname = \"checksum\"\nvenue = \"bybit\"",
                 "cannot happen at \"bybit\", only at kraken",
             ),
-            ("[[fault]]\nname = \"gap\"\nfrom_s = 5\nuntil_s = 5", "is not before"),
+            (
+                "[[fault]]\nname = \"gap\"\nfrom_s = 5\nuntil_s = 5",
+                "is not before",
+            ),
             ("[[fault]]\nname = \"gap\"\nfoo = 5", "unknown field `foo`"),
             ("[[fault]", "TOML"),
         ] {

@@ -59,9 +59,8 @@ impl Schedule {
 
     /// The faults that are armed and take place there.
     pub(crate) fn armed(&self, place: Place) -> Vec<usize> {
-        let is_armed = |(_, entry): &(usize, &Entry)| {
-            entry.is_armed && entry.fault.kind.place() == place
-        };
+        let is_armed =
+            |(_, entry): &(usize, &Entry)| entry.is_armed && entry.fault.kind.place() == place;
         let armed = self.entries.iter().enumerate().filter(is_armed);
         armed.map(|(index, _)| index).collect()
     }
@@ -80,7 +79,9 @@ impl Schedule {
 
     /// Whether the fault may happen to the target.
     pub(crate) fn fits(&self, index: usize, target: &Target<'_>) -> bool {
-        self.entries.get(index).is_some_and(|entry| entry.fits(target))
+        self.entries
+            .get(index)
+            .is_some_and(|entry| entry.fits(target))
     }
 
     /// It happened.
@@ -121,7 +122,10 @@ impl Schedule {
 impl Entry {
     fn new(fault: &Fault, span: u64, seed: u64) -> Self {
         // Of one kind there may be several; their scope tells them apart.
-        let label = format!("{} {:?} {:?} {:?}", fault.kind, fault.venue, fault.socket, fault.instrument);
+        let label = format!(
+            "{} {:?} {:?} {:?}",
+            fault.kind, fault.venue, fault.socket, fault.instrument
+        );
         let mut random = Random::of(seed, &label);
         let from = fault.from_s.saturating_mul(1_000_000_000).min(span);
         let until = fault.until_s.saturating_mul(1_000_000_000).min(span);
@@ -141,7 +145,10 @@ impl Entry {
     fn fits(&self, target: &Target<'_>) -> bool {
         let fault = &self.fault;
         fault.kind.fits(target.venue)
-            && fault.venue.as_deref().is_none_or(|venue| venue == target.venue)
+            && fault
+                .venue
+                .as_deref()
+                .is_none_or(|venue| venue == target.venue)
             && fault.socket.is_none_or(|socket| socket == target.socket)
             && fault
                 .instrument

@@ -73,7 +73,10 @@ impl Trace {
     }
 
     pub(super) fn finish(self) -> Result<(), FuzzError> {
-        self.files.into_iter().flatten().try_for_each(Written::finish)
+        self.files
+            .into_iter()
+            .flatten()
+            .try_for_each(Written::finish)
     }
 }
 

@@ -80,7 +80,10 @@ impl Client {
             let work = work.map_err(|error: StepError| error.to_string())?;
             let mut moved = work == Work::Busy;
             while !away {
-                let seen = self.tap.ready().map_err(|_| "the flow has ended".to_owned())?;
+                let seen = self
+                    .tap
+                    .ready()
+                    .map_err(|_| "the flow has ended".to_owned())?;
                 if seen.is_empty() {
                     break;
                 }
@@ -93,7 +96,9 @@ impl Client {
                 return Ok(());
             }
         }
-        Err(format!("the flow does not rest after {MOST_ROUNDS} rounds at one moment"))
+        Err(format!(
+            "the flow does not rest after {MOST_ROUNDS} rounds at one moment"
+        ))
     }
 }
 

@@ -52,7 +52,11 @@ impl Desk {
         }
         self.books.push((leg, Book::Bbo(Bbo::top(self.depth))));
         let base = base(&event.symbol);
-        if !self.books.iter().any(|(scope, _)| *scope == Scope::Base(base.clone())) {
+        if !self
+            .books
+            .iter()
+            .any(|(scope, _)| *scope == Scope::Base(base.clone()))
+        {
             let named = Symbol::new(&base).unwrap_or_default();
             let bbo = Bbo::top(self.depth).named(named);
             let sums = Liquidity::levels(self.depth).named(named);
@@ -75,7 +79,10 @@ impl Aggregator for Desk {
         self.open(event);
         for (scope, book) in &mut self.books {
             let is_meant = match scope {
-                Scope::Base(base) => event.symbol.strip_prefix(base.as_str()).is_some_and(|r| r.starts_with('-')),
+                Scope::Base(base) => event
+                    .symbol
+                    .strip_prefix(base.as_str())
+                    .is_some_and(|r| r.starts_with('-')),
                 Scope::Leg(venue, symbol) => (*venue, *symbol) == event.key(),
             };
             match book {
@@ -88,7 +95,9 @@ impl Aggregator for Desk {
 
     fn publish(&mut self) -> Option<Shown> {
         self.books.iter_mut().find_map(|(_, book)| match book {
-            Book::Bbo(bbo) => bbo.publish().map(|view| Shown::Consolidated(Box::new(view))),
+            Book::Bbo(bbo) => bbo
+                .publish()
+                .map(|view| Shown::Consolidated(Box::new(view))),
             Book::Liquidity(sums) => sums.publish().map(|view| Shown::Aggregated(Box::new(view))),
         })
     }

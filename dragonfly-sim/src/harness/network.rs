@@ -82,7 +82,11 @@ impl Conn {
     /// When the venue, or the client, next has something to read.
     pub(super) fn due(&self, is_client_away: bool) -> Option<u64> {
         let up = self.up.front().map(|(at, _)| *at);
-        let down = self.down.front().map(|(at, _)| *at).filter(|_| !is_client_away);
+        let down = self
+            .down
+            .front()
+            .map(|(at, _)| *at)
+            .filter(|_| !is_client_away);
         let conversation = self.conversation.as_ref().and_then(|talk| talk.due());
         [up, down, conversation].into_iter().flatten().min()
     }
@@ -111,7 +115,9 @@ impl Conn {
     /// What has reached the client.
     pub(super) fn take_down(&mut self, now: u64) -> Option<Down> {
         let is_there = self.down.front().is_some_and(|(at, _)| *at <= now);
-        is_there.then(|| self.down.pop_front())?.map(|(_, down)| down)
+        is_there
+            .then(|| self.down.pop_front())?
+            .map(|(_, down)| down)
     }
 
     fn delay(&mut self) -> u64 {

@@ -68,16 +68,27 @@ impl Scenario {
         let mut random = Random::of(seed, "scenario");
         let dialects = dialects(&mut random, &wishes.venues);
         let bases = random.between(1, 3);
-        let bases: Vec<&'static str> = BASES.into_iter().take(usize::try_from(bases).unwrap_or(1)).collect();
+        let bases: Vec<&'static str> = BASES
+            .into_iter()
+            .take(usize::try_from(bases).unwrap_or(1))
+            .collect();
         let is_long = random.chance(1, 12);
-        let span = if is_long { 100 * SECOND } else { random.between(12, 30) * SECOND };
+        let span = if is_long {
+            100 * SECOND
+        } else {
+            random.between(12, 30) * SECOND
+        };
         let slowest = if is_long { 60 * SECOND } else { 20 * SECOND };
         let sockets = sockets(&mut random, &dialects, &bases, is_long, slowest);
         let names: Vec<&str> = dialects.iter().map(|dialect| dialect.name).collect();
-        let mut plan = wishes.plan.clone().unwrap_or_else(|| fault::draw(seed, &names));
+        let mut plan = wishes
+            .plan
+            .clone()
+            .unwrap_or_else(|| fault::draw(seed, &names));
         if let Some(keep) = &wishes.keep {
             let mut at = 0..plan.faults.len();
-            plan.faults.retain(|_| at.next().is_some_and(|at| keep.contains(&at)));
+            plan.faults
+                .retain(|_| at.next().is_some_and(|at| keep.contains(&at)));
         }
         // Kraken's checksum vouches for ten levels a side and no more.
         let depth = random.pick(&[10, 10, 10, 5, 1, 8], 10);
@@ -92,7 +103,11 @@ impl Scenario {
             first_queue: if is_tight { 4 } else { 256 },
             second_queue: if is_tight { 4 } else { 1024 },
             batch: random.pick(&[1, 1, 4, 16], 1),
-            away: if random.chance(1, 4) { random.between(1, 20) * MS } else { 0 },
+            away: if random.chance(1, 4) {
+                random.between(1, 20) * MS
+            } else {
+                0
+            },
             latency: random.between(10, 40_000) * 1_000,
             plant: wishes.plant,
         }
@@ -103,7 +118,11 @@ impl Scenario {
         // A refused book is asked for again after 300 s on a connection whose others are well.
         use crate::fault::Kind::{LostRequest, Refused};
         let is_slow = |fault: &fault::Fault| matches!(fault.kind, Refused | LostRequest);
-        if self.plan.faults.iter().any(is_slow) { 420 * SECOND } else { 200 * SECOND }
+        if self.plan.faults.iter().any(is_slow) {
+            420 * SECOND
+        } else {
+            200 * SECOND
+        }
     }
 }
 
@@ -128,7 +147,10 @@ fn sockets(
 ) -> Vec<SocketPlan> {
     let mut sockets = Vec::new();
     // The same worth at every venue, in units of a millionth.
-    let worths: Vec<u64> = bases.iter().map(|_| random.between(100, 99_999_999) * 1_000).collect();
+    let worths: Vec<u64> = bases
+        .iter()
+        .map(|_| random.between(100, 99_999_999) * 1_000)
+        .collect();
     for &dialect in dialects {
         let mut listings = Vec::new();
         for (at, &base) in bases.iter().enumerate() {

@@ -132,7 +132,8 @@ impl SocketStage {
                 self.send(now);
             }
             Some(Err(refusal)) => {
-                self.feed.on_down(Cause::Disconnected, now, &mut |event| edge.emit(event));
+                self.feed
+                    .on_down(Cause::Disconnected, now, &mut |event| edge.emit(event));
                 let more = match refusal {
                     Refusal::RetryAfter(seconds) => Nanos::from_secs(seconds),
                     Refusal::Refused | Refusal::TimedOut => Nanos(0),
@@ -178,7 +179,9 @@ impl SocketStage {
 
     fn hear(&mut self, text: &mut [u8], now: Now) -> Verdict {
         let edge = &mut self.edge;
-        let heard = self.feed.on_message(text, now, &mut |event| edge.emit(event));
+        let heard = self
+            .feed
+            .on_message(text, now, &mut |event| edge.emit(event));
         // What could not be understood has been counted and named.
         match heard.unwrap_or(Verdict::Continue) {
             Verdict::Continue if self.is_due(now) => self.on_deadline(now),

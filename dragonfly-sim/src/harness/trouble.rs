@@ -14,7 +14,13 @@ const LEAP: u64 = 3_600_000 * MS;
 impl World<'_> {
     /// Lets happen what is armed and can happen now.
     pub(super) fn trouble(&mut self) {
-        for place in [Place::Machine, Place::Line, Place::Connect, Place::Request, Place::Venue] {
+        for place in [
+            Place::Machine,
+            Place::Line,
+            Place::Connect,
+            Place::Request,
+            Place::Venue,
+        ] {
             if !self.schedule.has_armed(place) {
                 continue;
             }
@@ -36,11 +42,15 @@ impl World<'_> {
     }
 
     fn chance(&mut self, index: usize, hits: u64, of: u64) -> bool {
-        self.schedule.get(index).is_some_and(|(_, random)| random.chance(hits, of))
+        self.schedule
+            .get(index)
+            .is_some_and(|(_, random)| random.chance(hits, of))
     }
 
     fn draw(&mut self, index: usize, limit: u64) -> u64 {
-        self.schedule.get(index).map_or(0, |(_, random)| random.below(limit))
+        self.schedule
+            .get(index)
+            .map_or(0, |(_, random)| random.below(limit))
     }
 
     fn hurt_machine(&mut self, index: usize) {
@@ -59,11 +69,18 @@ impl World<'_> {
     }
 
     /// One of the ports the fault may happen to.
-    fn any_port(&mut self, index: usize, is_right: impl Fn(&super::world::Port) -> bool) -> Option<usize> {
+    fn any_port(
+        &mut self,
+        index: usize,
+        is_right: impl Fn(&super::world::Port) -> bool,
+    ) -> Option<usize> {
         let fits = |at: &usize| {
             let port = &self.ports[*at];
             let exchange = &self.exchanges[port.exchange];
-            let mut natives = port.listings.iter().map(|l| exchange.listings[*l].native.as_str());
+            let mut natives = port
+                .listings
+                .iter()
+                .map(|l| exchange.listings[*l].native.as_str());
             is_right(port)
                 && natives.any(|native| {
                     let target = Target {
@@ -83,7 +100,8 @@ impl World<'_> {
         let Some((kind, lasting, direction)) = self.fault(index) else {
             return;
         };
-        let is_up = |port: &super::world::Port| port.conn.as_ref().is_some_and(super::network::Conn::is_up);
+        let is_up =
+            |port: &super::world::Port| port.conn.as_ref().is_some_and(super::network::Conn::is_up);
         let Some(at) = self.any_port(index, is_up) else {
             return;
         };
@@ -121,7 +139,8 @@ impl World<'_> {
         let Some((kind, lasting, _)) = self.fault(index) else {
             return;
         };
-        let is_free = |port: &super::world::Port| port.next_attempt.is_none() && port.conn.is_some();
+        let is_free =
+            |port: &super::world::Port| port.next_attempt.is_none() && port.conn.is_some();
         let Some(at) = self.any_port(index, is_free) else {
             return;
         };
@@ -141,7 +160,8 @@ impl World<'_> {
             return;
         }
         let now = self.now;
-        let is_up = |port: &super::world::Port| port.conn.as_ref().is_some_and(super::network::Conn::is_up);
+        let is_up =
+            |port: &super::world::Port| port.conn.as_ref().is_some_and(super::network::Conn::is_up);
         if let Some(at) = self.any_port(index, is_up)
             && let Some(conn) = &mut self.ports[at].conn
         {
@@ -164,7 +184,8 @@ impl World<'_> {
                 socket: number,
                 instrument: Some(&self.exchanges[exchange].listings[*listing].native),
             };
-            self.schedule.fits(index, &target) && self.exchanges[exchange].listings[*listing].is_listed
+            self.schedule.fits(index, &target)
+                && self.exchanges[exchange].listings[*listing].is_listed
         };
         let listings: Vec<usize> = listings.into_iter().filter(fits).collect();
         let which = usize::try_from(self.draw(index, listings.len() as u64)).unwrap_or(0);
@@ -204,7 +225,14 @@ impl World<'_> {
         }
     }
 
-    fn hurt_listing(&mut self, index: usize, kind: Kind, exchange: usize, listing: usize, lasting: u64) {
+    fn hurt_listing(
+        &mut self,
+        index: usize,
+        kind: Kind,
+        exchange: usize,
+        listing: usize,
+        lasting: u64,
+    ) {
         let (now, until) = (self.now, self.now + lasting);
         let is_bid = self.chance(index, 1, 2);
         let listing = &mut self.exchanges[exchange].listings[listing];

@@ -87,7 +87,9 @@ impl<'a> World<'a> {
         let mut exchanges: Vec<Exchange> = Vec::new();
         let mut ports = Vec::new();
         for plan in &scenario.sockets {
-            let known = exchanges.iter().position(|e| e.dialect.name == plan.dialect.name);
+            let known = exchanges
+                .iter()
+                .position(|e| e.dialect.name == plan.dialect.name);
             let exchange = known.unwrap_or_else(|| {
                 exchanges.push(Exchange {
                     dialect: plan.dialect,
@@ -103,7 +105,9 @@ impl<'a> World<'a> {
                 let first = random.between(1_000_000, 1_000_000_000_000);
                 let market = Market::new(listing.character, random, 0);
                 listings.push(exchanges[exchange].listings.len());
-                exchanges[exchange].listings.push(Listing::new(native, market, first, UTC));
+                exchanges[exchange]
+                    .listings
+                    .push(Listing::new(native, market, first, UTC));
             }
             ports.push(Port {
                 number: plan.number,
@@ -148,7 +152,11 @@ impl<'a> World<'a> {
         let span = self.scenario.span;
         let has_unfired = |world: &Self| world.schedule.counts().iter().any(|(_, n)| *n == 0);
         while self.now < span || has_unfired(&self) && self.now < span + PATIENCE {
-            let end = if self.now < span { span } else { self.now + LOOK };
+            let end = if self.now < span {
+                span
+            } else {
+                self.now + LOOK
+            };
             if !self.advance(end) {
                 return self.outcome();
             }
@@ -178,26 +186,36 @@ impl<'a> World<'a> {
             }
         }
         for (leg, what) in self.ailing() {
-            let what = format!("{what}, {} s after the last fault", self.scenario.recovery() / SECOND);
+            let what = format!(
+                "{what}, {} s after the last fault",
+                self.scenario.recovery() / SECOND
+            );
             self.find(Rule::Recovery, &leg, what);
         }
         self.outcome()
     }
 
-    /// Whether there is an instrument left that the fault could happen to.
+    /// Whether there is an instrument left that the fault could happen to, or never was one.
     fn could_happen(&self, index: usize) -> bool {
-        self.ports.iter().any(|port| {
+        let mut was_any = false;
+        let is_any = self.ports.iter().any(|port| {
             let exchange = &self.exchanges[port.exchange];
-            let mut listings = port.listings.iter().map(|listing| &exchange.listings[*listing]);
+            let mut listings = port
+                .listings
+                .iter()
+                .map(|listing| &exchange.listings[*listing]);
             listings.any(|listing| {
                 let target = Target {
                     venue: exchange.dialect.name,
                     socket: port.number,
                     instrument: Some(&listing.native),
                 };
-                listing.is_listed && self.schedule.fits(index, &target)
+                let fits = self.schedule.fits(index, &target);
+                was_any |= fits;
+                fits && listing.is_listed
             })
-        })
+        });
+        is_any || !was_any
     }
 
     /// The legs that are not yet as they should be in the end.
@@ -208,7 +226,9 @@ impl<'a> World<'a> {
             for &listing in &port.listings {
                 let listing = &exchange.listings[listing];
                 let stream = desk::leg_stream(exchange.dialect.name, &listing.native);
-                let settled = self.oracle.is_settled(&stream, exchange.dialect.name, &listing.native);
+                let settled =
+                    self.oracle
+                        .is_settled(&stream, exchange.dialect.name, &listing.native);
                 if let Err(what) = settled
                     && listing.is_listed
                 {
@@ -220,7 +240,8 @@ impl<'a> World<'a> {
     }
 
     fn find(&mut self, rule: Rule, stream: &str, what: impl Into<String>) {
-        self.found.push(Violation::new(rule, self.now, stream, what));
+        self.found
+            .push(Violation::new(rule, self.now, stream, what));
     }
 
     fn outcome(mut self) -> Outcome {
@@ -244,9 +265,17 @@ impl<'a> World<'a> {
     /// there is no going on.
     fn advance(&mut self, end: u64) -> bool {
         let next = self.next_at().min(end).max(self.now);
-        self.at_once = if next == self.now { self.at_once + 1 } else { 0 };
+        self.at_once = if next == self.now {
+            self.at_once + 1
+        } else {
+            0
+        };
         if self.at_once > MOST_AT_ONCE {
-            self.find(Rule::Storm, "client", "time stands still: there is always something due now");
+            self.find(
+                Rule::Storm,
+                "client",
+                "time stands still: there is always something due now",
+            );
             return false;
         }
         if let Ok(client) = &self.client {
@@ -273,7 +302,10 @@ impl<'a> World<'a> {
 
     fn next_at(&self) -> u64 {
         let is_starved = self.now < self.starved_until;
-        let markets = self.exchanges.iter().flat_map(|exchange| &exchange.listings);
+        let markets = self
+            .exchanges
+            .iter()
+            .flat_map(|exchange| &exchange.listings);
         let markets = markets.map(|listing| listing.market.due()).min();
         let ports = self.ports.iter().filter_map(|port| {
             let conn = port.conn.as_ref().and_then(|conn| conn.due(is_starved));
@@ -351,7 +383,11 @@ impl<'a> World<'a> {
     fn talk(&mut self) {
         for port in 0..self.ports.len() {
             self.settle_attempt(port);
-            while let Some(up) = self.ports[port].conn.as_mut().and_then(|c| c.take_up(self.now)) {
+            while let Some(up) = self.ports[port]
+                .conn
+                .as_mut()
+                .and_then(|c| c.take_up(self.now))
+            {
                 match up {
                     Up::Text(text) => {
                         self.converse(port, |talk, cx| talk.on_text(&text, cx));
@@ -363,7 +399,10 @@ impl<'a> World<'a> {
                     }
                 }
             }
-            let due = self.ports[port].conn.as_ref().and_then(|c| c.conversation.as_ref()?.due());
+            let due = self.ports[port]
+                .conn
+                .as_ref()
+                .and_then(|c| c.conversation.as_ref()?.due());
             if due.is_some_and(|at| at <= self.now) {
                 self.converse(port, |talk, cx| talk.on_due(cx));
             }
@@ -376,7 +415,11 @@ impl<'a> World<'a> {
             return;
         }
         for port in 0..self.ports.len() {
-            while let Some(down) = self.ports[port].conn.as_mut().and_then(|c| c.take_down(self.now)) {
+            while let Some(down) = self.ports[port]
+                .conn
+                .as_mut()
+                .and_then(|c| c.take_down(self.now))
+            {
                 let incoming = match down {
                     Down::Frame(frame) => self.deliver(port, frame),
                     Down::Pong => Incoming::Pong,
@@ -397,7 +440,9 @@ impl<'a> World<'a> {
         let (number, exchange) = (self.ports[port].number, self.ports[port].exchange);
         let text = || String::from_utf8_lossy(&frame.text).into_owned();
         let claims: Vec<(u64, u64)> = frame.claims.iter().map(|c| (c.stream, c.seq)).collect();
-        self.witness.note(self.now, &|| format!("socket {number} <- {claims:?} {}", text()));
+        self.witness.note(self.now, &|| {
+            format!("socket {number} <- {claims:?} {}", text())
+        });
         self.tell(Record::Heard {
             at: self.now,
             socket: number,
@@ -459,7 +504,8 @@ impl<'a> World<'a> {
         for port in 0..self.ports.len() {
             let acts = std::mem::take(&mut self.ports[port].line.get().acts);
             for act in acts {
-                self.witness.note(self.now, &|| format!("socket {port} -> {act:?}"));
+                self.witness
+                    .note(self.now, &|| format!("socket {port} -> {act:?}"));
                 match act {
                     Act::Connect => self.attempt(port),
                     Act::Send(text) => self.request(port, text),
@@ -484,7 +530,10 @@ impl<'a> World<'a> {
                 instrument: None,
             };
             let armed = self.schedule.armed(Place::Request);
-            if let Some(index) = armed.into_iter().find(|at| self.schedule.fits(*at, &target)) {
+            if let Some(index) = armed
+                .into_iter()
+                .find(|at| self.schedule.fits(*at, &target))
+            {
                 self.schedule.fire(index);
                 self.is_provoking = false;
                 return;
@@ -499,7 +548,11 @@ impl<'a> World<'a> {
         let latency = self.scenario.latency;
         let end = &mut self.ports[port];
         end.attempts.push(now);
-        let recent = end.attempts.iter().filter(|at| **at + 60 * SECOND > now).count();
+        let recent = end
+            .attempts
+            .iter()
+            .filter(|at| **at + 60 * SECOND > now)
+            .count();
         let fault = end.next_attempt.take();
         let quick = now + 3 * latency;
         end.connecting = Some(match fault.map(|(_, kind, _)| kind) {
@@ -519,7 +572,11 @@ impl<'a> World<'a> {
             }
         }
         if recent > MOST_ATTEMPTS {
-            self.find(Rule::Storm, "client", format!("{recent} attempts to connect in a minute"));
+            self.find(
+                Rule::Storm,
+                "client",
+                format!("{recent} attempts to connect in a minute"),
+            );
         }
     }
 
@@ -537,7 +594,10 @@ impl<'a> World<'a> {
         self.connections += 1;
         let dialect = self.exchanges[self.ports[port].exchange].dialect;
         let talk = (dialect.open)(self.connections);
-        let random = Random::of(self.scenario.seed, &format!("line {port} {}", self.connections));
+        let random = Random::of(
+            self.scenario.seed,
+            &format!("line {port} {}", self.connections),
+        );
         self.ports[port].line.get().inbox.clear();
         self.ports[port].conn = Some(Conn::new(dialect, talk, self.scenario.latency, random));
         self.converse(port, |talk, cx| talk.on_open(cx));
@@ -545,7 +605,10 @@ impl<'a> World<'a> {
             self.converse(port, |talk, cx| talk.trick(Trick::Refuse, 0, cx));
             self.schedule.keep(index);
         }
-        let is_closing = matches!(self.ports[port].next_attempt, Some((usize::MAX, Kind::Cut, _)));
+        let is_closing = matches!(
+            self.ports[port].next_attempt,
+            Some((usize::MAX, Kind::Cut, _))
+        );
         if is_closing {
             self.ports[port].next_attempt = None;
             if let Some(conn) = &mut self.ports[port].conn {
@@ -601,11 +664,20 @@ fn mix(digest: &mut Digest, view: &View) {
 }
 
 fn words(view: &View) -> String {
-    let leg = |leg: &crate::oracle::Leg| format!("{} {} {}:{}", leg.symbol, leg.state, leg.epoch, leg.seq);
+    let leg = |leg: &crate::oracle::Leg| {
+        format!("{} {} {}:{}", leg.symbol, leg.state, leg.epoch, leg.seq)
+    };
     let legs: Vec<String> = view.legs.iter().map(leg).collect();
     let best = |side: &[crate::oracle::Shelf]| {
-        side.first().map_or("-".to_owned(), |level| format!("{} x {}", level.price, level.qty))
+        side.first().map_or("-".to_owned(), |level| {
+            format!("{} x {}", level.price, level.qty)
+        })
     };
     let (bid, ask) = (best(&view.bids), best(&view.asks));
-    format!("{} {}: {bid} | {ask} ({})", view.stream, view.seq, legs.join(", "))
+    format!(
+        "{} {}: {bid} | {ask} ({})",
+        view.stream,
+        view.seq,
+        legs.join(", ")
+    )
 }

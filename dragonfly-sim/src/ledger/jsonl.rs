@@ -88,12 +88,20 @@ mod tests {
             write(&mut file, record).unwrap();
         }
         let text = String::from_utf8(file).unwrap();
-        assert!(text.contains(r#""bids":[["100.5","1"],["100.4","0.00000002"]]"#), "{text}");
+        assert!(
+            text.contains(r#""bids":[["100.5","1"],["100.4","0.00000002"]]"#),
+            "{text}"
+        );
         assert_eq!(read::<Record>("a", text.as_bytes()).unwrap(), records);
 
         let bad = format!("{text}\n{{\"record\":\"entry\"}}");
         let error = read::<Record>("led.jsonl", bad.as_bytes()).unwrap_err();
-        assert!(error.to_string().starts_with("led.jsonl, line 4: missing field"), "{error}");
+        assert!(
+            error
+                .to_string()
+                .starts_with("led.jsonl, line 4: missing field"),
+            "{error}"
+        );
         let bad = text.replace("100.5", "100. 5");
         assert!(read::<Record>("a", bad.as_bytes()).is_err());
     }

@@ -20,7 +20,11 @@ impl Market {
         self.keep_moods(now);
         self.version += 1;
         let gap = self.random.gap(self.character.gap);
-        let gap = if now < self.moods.burst { gap / BURST + 1 } else { gap };
+        let gap = if now < self.moods.burst {
+            gap / BURST + 1
+        } else {
+            gap
+        };
         self.next_at = now.max(self.moods.halted) + gap;
     }
 
@@ -172,7 +176,11 @@ impl Market {
 
     fn cancel(&mut self, is_bid: bool) {
         let side = self.side(is_bid);
-        let near = if self.random.clone().chance(1, 4) { side.len() } else { side.len().min(6) };
+        let near = if self.random.clone().chance(1, 4) {
+            side.len()
+        } else {
+            side.len().min(6)
+        };
         let at = self.random.index(near);
         let side = self.side(is_bid);
         let price = if is_bid {
@@ -224,7 +232,11 @@ impl Market {
             self.random.chance(1, 2)
         };
         let move_by = self.random.near(1, step);
-        let to = if up { from + move_by } else { (from - move_by).max(2) };
+        let to = if up {
+            from + move_by
+        } else {
+            (from - move_by).max(2)
+        };
         if up {
             self.asks.retain(|price, _| *price > to);
             let lots = self.lots();
@@ -242,9 +254,15 @@ impl Market {
         let wanted = self.character.levels;
         for is_bid in [true, false] {
             let mid = self.character.mid;
-            let start = self.best(!is_bid).unwrap_or(if is_bid { mid + 1 } else { mid });
+            let start = self
+                .best(!is_bid)
+                .unwrap_or(if is_bid { mid + 1 } else { mid });
             while self.side(is_bid).len() < wanted {
-                let step = if self.random.chance(3, 4) { 1 } else { self.random.near(2, 9) };
+                let step = if self.random.chance(3, 4) {
+                    1
+                } else {
+                    self.random.near(2, 9)
+                };
                 let worst = if is_bid {
                     self.bids.first_key_value()
                 } else {

@@ -5,7 +5,10 @@ use std::cmp::Ordering;
 /// The digits before and after the point, without zeros that mean nothing.
 fn parts(text: &str) -> (&str, &str) {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    (whole.trim_start_matches('0'), fraction.trim_end_matches('0'))
+    (
+        whole.trim_start_matches('0'),
+        fraction.trim_end_matches('0'),
+    )
 }
 
 /// Which of two numbers is greater. A minus sign makes a number smaller than any without.
@@ -17,7 +20,9 @@ pub(super) fn compare(a: &str, b: &str) -> Ordering {
         (None, None) => {
             let ((whole_a, fraction_a), (whole_b, fraction_b)) = (parts(a), parts(b));
             let by_length = whole_a.len().cmp(&whole_b.len());
-            by_length.then_with(|| whole_a.cmp(whole_b)).then_with(|| fraction_a.cmp(fraction_b))
+            by_length
+                .then_with(|| whole_a.cmp(whole_b))
+                .then_with(|| fraction_a.cmp(fraction_b))
         }
     }
 }
@@ -33,7 +38,11 @@ pub(super) fn add(a: &str, b: &str) -> String {
     let decimals = fraction_a.len().max(fraction_b.len());
     let digits = |whole: &str, fraction: &str| -> Vec<u8> {
         let padded = format!("{whole}{fraction:0<decimals$}");
-        padded.bytes().rev().map(|digit| digit.wrapping_sub(b'0')).collect()
+        padded
+            .bytes()
+            .rev()
+            .map(|digit| digit.wrapping_sub(b'0'))
+            .collect()
     };
     let (a, b) = (digits(whole_a, fraction_a), digits(whole_b, fraction_b));
     let (mut sum, mut carry) = (Vec::new(), 0);
@@ -61,13 +70,29 @@ mod tests {
 
     #[test]
     fn numbers_are_ordered_by_value_and_not_by_spelling() {
-        let ascending = ["-2", "-1.5", "0", "0.00000001", "0.05", "0.5", "9.5", "10.0", "10.01", "100"];
+        let ascending = [
+            "-2",
+            "-1.5",
+            "0",
+            "0.00000001",
+            "0.05",
+            "0.5",
+            "9.5",
+            "10.0",
+            "10.01",
+            "100",
+        ];
         for (at, a) in ascending.iter().enumerate() {
             for (other, b) in ascending.iter().enumerate() {
                 assert_eq!(compare(a, b), at.cmp(&other), "{a} {b}");
             }
         }
-        for (a, b) in [("1", "1.000"), ("007.10", "7.1"), ("0", "0.0"), (".5", "0.50")] {
+        for (a, b) in [
+            ("1", "1.000"),
+            ("007.10", "7.1"),
+            ("0", "0.0"),
+            (".5", "0.50"),
+        ] {
             assert!(same(a, b), "{a} {b}");
         }
     }
@@ -78,7 +103,11 @@ mod tests {
             ("1.5", "2.25", "3.75"),
             ("0.9", "0.1", "1"),
             ("99", "1", "100"),
-            ("0.00000001", "123456789012345678.9", "123456789012345678.90000001"),
+            (
+                "0.00000001",
+                "123456789012345678.9",
+                "123456789012345678.90000001",
+            ),
             ("0", "0", "0"),
         ] {
             assert!(same(&add(a, b), sum), "{a} + {b} = {}", add(a, b));

@@ -18,6 +18,8 @@ pub(super) struct Said {
 struct Stream {
     /// When a whole book last arrived in it.
     whole_at: Option<u64>,
+    /// How many whole books arrived in it.
+    wholes: u64,
     arrivals: u64,
     /// The newest update: its number, and when it arrived.
     head: (u64, u64),
@@ -41,6 +43,8 @@ pub(super) struct Shown {
     /// When this epoch was first shown.
     since: u64,
     candidates: Vec<u64>,
+    /// Whether a view of this epoch has been compared with what was said.
+    was_found: bool,
     /// A violation was found in this epoch: what follows from it is not held against it again.
     is_condemned: bool,
     is_reported: bool,
@@ -49,12 +53,15 @@ pub(super) struct Shown {
 impl Truth {
     /// Takes an entry; an error when it contradicts an earlier one.
     pub(super) fn take(&mut self, entry: Entry) -> Result<(), Violation> {
-        let Entry { at, seq, is_whole, .. } = entry;
+        let Entry {
+            at, seq, is_whole, ..
+        } = entry;
         (self.socket, self.heard) = (entry.socket, at);
         let stream = self.streams.entry(entry.stream).or_default();
         stream.arrivals += 1;
         if is_whole {
             stream.whole_at = Some(at);
+            stream.wholes += 1;
         }
         // A client begins with a whole book; changes that come before it are of no use to it.
         if is_whole || stream.whole_at.is_some() && seq > stream.head.0 {
@@ -66,11 +73,15 @@ impl Truth {
                 return Ok(());
             }
             let book = format!("{} {}", entry.venue, entry.symbol);
-            let what = format!("the ledger says two things of stream {}, seq {seq}", entry.stream);
+            let what = format!(
+                "the ledger says two things of stream {}, seq {seq}",
+                entry.stream
+            );
             return Err(Violation::new(Rule::Failure, at, book, what));
         }
         let Entry { bids, asks, .. } = entry;
-        self.said.insert((entry.stream, seq), Said { at, bids, asks });
+        self.said
+            .insert((entry.stream, seq), Said { at, bids, asks });
         Ok(())
     }
 
@@ -85,7 +96,10 @@ impl Oracle {
         for at in 0..view.legs.len() {
             for (rule, what) in self.judge_leg(view, at) {
                 let leg = &view.legs[at];
-                let what = format!("{} {} epoch {} seq {}: {what}", leg.venue, leg.symbol, leg.epoch, leg.seq);
+                let what = format!(
+                    "{} {} epoch {} seq {}: {what}",
+                    leg.venue, leg.symbol, leg.epoch, leg.seq
+                );
                 self.violate(rule, view, what);
             }
         }
@@ -98,12 +112,23 @@ impl Oracle {
         let shown = self.shown.entry((view.stream.clone(), key)).or_default();
         let mut found = Vec::new();
         if (leg.epoch, leg.seq) < (shown.epoch, shown.seq) {
-            found.push((Rule::Order, format!("after epoch {} seq {}", shown.epoch, shown.seq)));
+            found.push((
+                Rule::Order,
+                format!("after epoch {} seq {}", shown.epoch, shown.seq),
+            ));
         }
         if leg.epoch != shown.epoch {
             shown.begin(leg, view.at.saturating_sub(self.limits.view_delay), truth);
         }
+        let was_live = shown.is_live;
         (shown.seq, shown.is_live) = (leg.seq, leg.is_live());
+        if was_live && leg.state == "stale" && view.at < truth.heard + self.limits.alive {
+            let ms = view.at.saturating_sub(truth.heard) / 1_000_000;
+            found.push((
+                Rule::Freshness,
+                format!("stale {ms} ms after a message of its own"),
+            ));
+        }
         if !leg.is_live() {
             shown.is_reported = false;
             return found;
@@ -123,6 +148,7 @@ impl Oracle {
             found.push((Rule::Truth, explain(truth, &before, view, at)));
             return found;
         };
+        shown.was_found = true;
         let said = truth.said(*stream, leg.seq);
         if said.is_some_and(|said| is_crossed(&said.bids, &said.asks)) {
             found.push((Rule::Crossed, "the venue's own book is crossed".to_owned()));
@@ -134,7 +160,12 @@ impl Oracle {
     /// has been found wrong already.
     pub(super) fn grounds(&self, view: &View) -> Option<Vec<(usize, Vec<&Said>)>> {
         let mut grounds = Vec::new();
-        for (at, leg) in view.legs.iter().enumerate().filter(|(_, leg)| leg.is_live()) {
+        for (at, leg) in view
+            .legs
+            .iter()
+            .enumerate()
+            .filter(|(_, leg)| leg.is_live())
+        {
             let key = (leg.venue.clone(), leg.symbol.clone());
             let truth = self.truths.get(&key)?;
             let shown = self.shown.get(&(view.stream.clone(), key))?;
@@ -161,7 +192,10 @@ impl Oracle {
             let heard = self.heard.get(&truth.socket).copied().unwrap_or(0);
             if let Some(what) = shown.is_overdue(now, truth, heard, &key.0, &self.limits) {
                 shown.is_reported = true;
-                let what = format!("{} {} epoch {} seq {}: {what}", key.0, key.1, shown.epoch, shown.seq);
+                let what = format!(
+                    "{} {} epoch {} seq {}: {what}",
+                    key.0, key.1, shown.epoch, shown.seq
+                );
                 found.push(Violation::new(Rule::Freshness, now, stream.clone(), what));
             }
         }
@@ -184,17 +218,25 @@ impl Oracle {
             return Err("is not live".to_owned());
         }
         let at = shown.candidates.last().copied().unwrap_or(0);
-        let newest = truth.streams.iter().rev().find(|(_, s)| s.whole_at.is_some());
+        let newest = truth
+            .streams
+            .iter()
+            .rev()
+            .find(|(_, s)| s.whole_at.is_some());
         let Some((newest, head)) = newest.map(|(number, s)| (*number, s.head)) else {
             return Err("is live without a book".to_owned());
         };
-        let (Some(said), Some(last)) = (truth.said(at, shown.seq), truth.said(newest, head.0)) else {
+        let (Some(said), Some(last)) = (truth.said(at, shown.seq), truth.said(newest, head.0))
+        else {
             return Err("shows what nobody said".to_owned());
         };
         if (&said.bids, &said.asks) == (&last.bids, &last.asks) {
             Ok(())
         } else {
-            Err(format!("shows seq {} of stream {at}, the newest is seq {} of stream {newest}", shown.seq, head.0))
+            Err(format!(
+                "shows seq {} of stream {at}, the newest is seq {} of stream {newest}",
+                shown.seq, head.0
+            ))
         }
     }
 }
@@ -202,12 +244,19 @@ impl Oracle {
 impl Shown {
     fn begin(&mut self, leg: &Leg, now: u64, truth: &Truth) {
         let since = self.since;
-        let is_new = |stream: &&u64| {
-            truth.streams[*stream].whole_at.is_some_and(|at| at >= since)
+        // What the epoch before was known to be cannot begin again without another whole book.
+        let last = match self.candidates[..] {
+            [only] if self.was_found => Some(only),
+            _ => None,
+        };
+        let is_new = |number: &&u64| {
+            let stream = &truth.streams[*number];
+            let is_other = last != Some(**number) || stream.wholes > 1;
+            is_other && stream.whole_at.is_some_and(|at| at >= since)
         };
         self.candidates = truth.streams.keys().filter(is_new).copied().collect();
         (self.epoch, self.since) = (leg.epoch, now);
-        (self.is_condemned, self.is_reported) = (false, false);
+        (self.is_condemned, self.is_reported, self.was_found) = (false, false, false);
     }
 
     fn is_overdue(
@@ -220,11 +269,21 @@ impl Shown {
     ) -> Option<String> {
         let ms = |since: u64| now.saturating_sub(since) / 1_000_000;
         if now > heard + limits.silence {
-            return Some(format!("live after {} ms of silence on its connection", ms(heard)));
+            return Some(format!(
+                "live after {} ms of silence on its connection",
+                ms(heard)
+            ));
         }
-        let own = limits.image_silence.get(venue).copied().unwrap_or(limits.own_silence);
+        let own = limits
+            .image_silence
+            .get(venue)
+            .copied()
+            .unwrap_or(limits.own_silence);
         if now > truth.heard + own {
-            return Some(format!("live {} ms after the last message of its own", ms(truth.heard)));
+            return Some(format!(
+                "live {} ms after the last message of its own",
+                ms(truth.heard)
+            ));
         }
         let at = self.candidates.last()?;
         let said = truth.said(*at, self.seq)?;
@@ -239,7 +298,12 @@ impl Shown {
                 && stream.arrivals >= limits.recount_images
         };
         let newer = truth.streams.range(at + 1..).find(is_newer);
-        newer.map(|(_, stream)| format!("a new count began, {} updates arrived in it", stream.arrivals))
+        newer.map(|(_, stream)| {
+            format!(
+                "a new count began, {} updates arrived in it",
+                stream.arrivals
+            )
+        })
     }
 }
 
@@ -270,15 +334,20 @@ fn is_crossed(bids: &Levels, asks: &Levels) -> bool {
 /// Why no candidate fits.
 fn explain(truth: &Truth, candidates: &[u64], view: &View, leg: usize) -> String {
     let seq = view.legs[leg].seq;
-    let said = candidates.iter().rev().find_map(|stream| Some((stream, truth.said(*stream, seq)?)));
+    let said = candidates
+        .iter()
+        .rev()
+        .find_map(|stream| Some((stream, truth.said(*stream, seq)?)));
     let side = |side: &[Shelf]| {
         let own = side.iter().filter(|shelf| shelf.leg == Some(leg)).take(3);
-        own.map(|shelf| format!("{} {}", shelf.price, shelf.qty)).collect::<Vec<_>>()
+        own.map(|shelf| format!("{} {}", shelf.price, shelf.qty))
+            .collect::<Vec<_>>()
     };
     let shows = format!("shows {:?} | {:?}", side(&view.bids), side(&view.asks));
     let best = |levels: &Levels| {
         let best = levels.iter().take(3);
-        best.map(|(price, qty)| format!("{price} {qty}")).collect::<Vec<_>>()
+        best.map(|(price, qty)| format!("{price} {qty}"))
+            .collect::<Vec<_>>()
     };
     match said {
         None => format!("{shows}; nothing of that number was said in streams {candidates:?}"),

@@ -80,7 +80,9 @@ fn compare(view: &View, chosen: &[(usize, &Said)]) -> Option<String> {
 
 fn words(shelf: Option<&Shelf>) -> String {
     shelf.map_or("nothing".to_owned(), |shelf| {
-        let leg = shelf.leg.map_or(String::new(), |leg| format!(" of leg {leg}"));
+        let leg = shelf
+            .leg
+            .map_or(String::new(), |leg| format!(" of leg {leg}"));
         format!("{} x {}{leg}", shelf.price, shelf.qty)
     })
 }
@@ -99,7 +101,9 @@ fn merged<'a>(view: &View, chosen: &[(usize, &'a Said)], is_bid: bool) -> Vec<Pl
             false => decimal::compare(a.0, b.0),
         };
         let by_size = || decimal::compare(b.1, a.1);
-        by_price.then_with(by_size).then_with(|| name(a.2).cmp(&name(b.2)))
+        by_price
+            .then_with(by_size)
+            .then_with(|| name(a.2).cmp(&name(b.2)))
     });
     all
 }

@@ -182,7 +182,12 @@ pub struct Violation {
 }
 
 impl Violation {
-    pub(crate) fn new(rule: Rule, at: u64, stream: impl Into<String>, what: impl Into<String>) -> Self {
+    pub(crate) fn new(
+        rule: Rule,
+        at: u64,
+        stream: impl Into<String>,
+        what: impl Into<String>,
+    ) -> Self {
         Self {
             rule,
             at,

@@ -1,6 +1,10 @@
 //! `check`: the oracle on files.
 
-use std::{fs::File, io::BufReader, path::{Path, PathBuf}};
+use std::{
+    fs::File,
+    io::BufReader,
+    path::{Path, PathBuf},
+};
 
 use dragonfly_sim::{
     ledger::{self, Record},

@@ -72,7 +72,9 @@ fn keep(text: &str) -> Result<Keep, String> {
     }
     let places = text.split(',').map(str::parse);
     let places = places.collect::<Result<_, _>>();
-    places.map(Keep).map_err(|_| "expected places such as 0,2, or none".to_owned())
+    places
+        .map(Keep)
+        .map_err(|_| "expected places such as 0,2, or none".to_owned())
 }
 
 /// Runs the seeds; true when all is well.
@@ -81,7 +83,9 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<bool, String> {
         list();
         return Ok(true);
     }
-    let range = args.seed.map_or_else(|| args.seeds.clone(), |seed| seed..seed.saturating_add(1));
+    let range = args
+        .seed
+        .map_or_else(|| args.seeds.clone(), |seed| seed..seed.saturating_add(1));
     let mut options = Options::new(range);
     options.venues.clone_from(&args.venues);
     options.keep = args.keep.clone().map(|keep| keep.0);
@@ -108,7 +112,11 @@ fn list() {
             [] => "all venues".to_owned(),
             venues => venues.join(", "),
         };
-        println!("fault {:18} {} ({venues})", kind.name(), kind.about().trim());
+        println!(
+            "fault {:18} {} ({venues})",
+            kind.name(),
+            kind.about().trim()
+        );
     }
     for plant in fuzz::plants() {
         println!("plant {plant}");
@@ -121,14 +129,21 @@ fn tell(failure: &Failure, options: &Options, plan: Option<&str>) {
         [] => "no fault at all".to_owned(),
         faults => faults.join(", "),
     };
-    println!("seed {seed} failed ({count}), it takes {faults}: {}", failure.command(options, plan));
+    println!(
+        "seed {seed} failed ({count}), it takes {faults}: {}",
+        failure.command(options, plan)
+    );
     for violation in failure.violations.iter().take(SHOWN) {
         println!("    {violation}");
     }
 }
 
 fn conclude(summary: &Summary) {
-    let fired: Vec<String> = summary.fired.iter().map(|(kind, n)| format!("{kind} {n}")).collect();
+    let fired: Vec<String> = summary
+        .fired
+        .iter()
+        .map(|(kind, n)| format!("{kind} {n}"))
+        .collect();
     println!("faults: {}", fired.join(", "));
     let total: u64 = summary.fired.values().sum();
     println!(
