@@ -117,8 +117,6 @@ pub(crate) struct Dialect {
     pub(crate) open: fn(connection: u64) -> Box<dyn Conversation>,
     /// Whether clients have to count the updates themselves.
     pub(crate) is_uncounted: bool,
-    /// Whether it sends nothing but images.
-    pub(crate) is_imaging: bool,
     /// What comes before the first number of a level in its messages.
     pub(crate) price_mark: &'static str,
 }

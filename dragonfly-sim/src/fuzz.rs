@@ -100,7 +100,7 @@ impl Options {
 
 /// The names of the bugs that can be planted.
 pub fn plants() -> impl Iterator<Item = &'static str> {
-    Plant::ALL.into_iter().map(Plant::name)
+    Plant::ALL.iter().map(|plant| plant.name())
 }
 
 /// Why nothing was run, or not all.
@@ -208,6 +208,35 @@ pub fn fuzz(
     let mut summary = locked(&summary).clone();
     summary.failures.sort_by_key(|failure| failure.seed);
     Ok(summary)
+}
+
+/// Plants each bug there is in turn and runs the seeds until one fails; `on_plant` hears of each
+/// bug by which failure it was found, if it was. Answers how many were not found.
+///
+/// # Errors
+/// As [`fuzz`].
+pub fn hunt(
+    options: &Options,
+    on_plant: &mut dyn FnMut(&'static str, Option<&Failure>),
+) -> Result<usize, FuzzError> {
+    let mut missed = 0;
+    for name in plants() {
+        let mut found = None;
+        let mut from = options.seeds.start;
+        while found.is_none() && from < options.seeds.end {
+            let to = (from + options.threads as u64 * 2).min(options.seeds.end);
+            let some = Options {
+                seeds: from..to,
+                plant: Some(name.to_owned()),
+                ..options.clone()
+            };
+            found = fuzz(&some, &|_| {})?.failures.into_iter().next();
+            from = to;
+        }
+        missed += usize::from(found.is_none());
+        on_plant(name, found.as_ref());
+    }
+    Ok(missed)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

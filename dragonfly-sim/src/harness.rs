@@ -6,14 +6,17 @@
 //! product's asynchronous driver does around a feed is done again here without I/O, so that driver,
 //! sockets, TLS, WebSocket framing and services are *not* covered.
 
+mod attempts;
 mod client;
 mod desk;
 mod digest;
+mod ending;
 mod line;
 mod network;
 mod planted;
 mod scenario;
 mod source;
+mod telling;
 mod trouble;
 mod world;
 

@@ -15,7 +15,6 @@ pub(super) static DIALECT: Dialect = Dialect {
     native: |base, quote| format!("{base}{quote}"),
     open: |_| Box::new(Binance::default()),
     is_uncounted: false,
-    is_imaging: true,
     price_mark: "[[\"",
 };
 

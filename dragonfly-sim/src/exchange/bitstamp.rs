@@ -10,7 +10,6 @@ pub(super) static DIALECT: Dialect = Dialect {
     native: |base, quote| format!("{base}{quote}").to_ascii_lowercase(),
     open: |_| Box::new(Bitstamp::default()),
     is_uncounted: false,
-    is_imaging: true,
     price_mark: "[[\"",
 };
 

@@ -20,7 +20,6 @@ pub(super) static DIALECT: Dialect = Dialect {
         })
     },
     is_uncounted: false,
-    is_imaging: false,
     price_mark: "[[\"",
 };
 

@@ -24,7 +24,6 @@ pub(super) static DIALECT: Dialect = Dialect {
         })
     },
     is_uncounted: true,
-    is_imaging: false,
     price_mark: "\"price\":",
 };
 

@@ -33,8 +33,10 @@ struct Entry {
 impl Schedule {
     /// Spreads the faults over a run's first `span` ns.
     pub(crate) fn new(plan: &Plan, span: u64, seed: u64) -> Self {
-        let entries = plan.faults.iter().enumerate();
-        let entries = entries.map(|(_, fault)| Entry::new(fault, span, seed));
+        let entries = plan
+            .faults
+            .iter()
+            .map(|fault| Entry::new(fault, span, seed));
         Self {
             entries: entries.collect(),
         }

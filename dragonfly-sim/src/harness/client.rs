@@ -44,6 +44,7 @@ impl Client {
                 backoff: Backoff::new(scenario.seed ^ number as u64),
                 line: line.clone(),
                 batch: scenario.batch,
+                plant: scenario.plant,
             })
         });
         let sockets: Vec<Socket> = sockets.collect::<Result<_, String>>()?;
@@ -79,7 +80,10 @@ impl Client {
             let work = self.flow.step(self.clock.mono());
             let work = work.map_err(|error: StepError| error.to_string())?;
             let mut moved = work == Work::Busy;
-            while !away {
+            loop {
+                if away {
+                    break;
+                }
                 let seen = self
                     .tap
                     .ready()
@@ -123,13 +127,22 @@ fn feed(
     let wanted = Subscription::new(native, scenario.depth);
     let mut rules = (spec.rules)();
     if let Some(plant) = scenario.plant {
-        plant.spoil(&mut rules);
+        plant.spoil_rules(&mut rules);
     }
     let venue = Venue::new(spec.id).map_err(|error| error.to_string())?;
-    let decoder = (spec.decoder)(&wanted);
+    let mut decoder = (spec.decoder)(&wanted);
+    if let Some(plant) = scenario.plant {
+        decoder = plant.spoil_decoder(decoder);
+    }
     let listener = BookListener::new(venue, decoder, rules, scenario.depth, symbols);
     let subscriber = (spec.subscriber)(&wanted);
     let name = format!("{} {}", spec.id, plan.number);
     let feed = Feed::new(name, subscriber, Changed::new(listener), (spec.policy)());
-    Ok(feed.map_listener(|listener| Box::new(listener) as Ears))
+    Ok(feed.map_listener(|listener| {
+        let listener: Ears = Box::new(listener);
+        match scenario.plant {
+            Some(plant) => plant.spoil_listener(listener),
+            None => listener,
+        }
+    }))
 }

@@ -10,7 +10,10 @@ use dragonfly_core::{
     stage::{Cx, Host, Source, Stage, StageError, Work},
 };
 
-use super::line::{Act, Incoming, Refusal, Shared};
+use super::{
+    Plant,
+    line::{Act, Incoming, Refusal, Shared},
+};
 
 /// The listener of a feed, whatever is wrapped around it.
 pub(super) type Ears = Box<dyn Listener<Event = BookEvent>>;
@@ -22,6 +25,7 @@ pub(super) struct Socket {
     pub(super) line: Shared,
     /// How many messages it takes before the rest of the flow has its turn.
     pub(super) batch: usize,
+    pub(super) plant: Option<Plant>,
 }
 
 impl Source for Socket {
@@ -37,6 +41,7 @@ impl Source for Socket {
             backoff,
             line,
             batch,
+            plant,
         } = *self;
         Box::new(SocketStage {
             connects: feed.policy().connects,
@@ -44,6 +49,7 @@ impl Source for Socket {
             backoff,
             line,
             batch,
+            plant,
             edge: Edge::new(output),
             clock,
             state: State::New,
@@ -73,6 +79,7 @@ struct SocketStage {
     connects: Budget,
     line: Shared,
     batch: usize,
+    plant: Option<Plant>,
     edge: Edge<Box<dyn Producer<Item = BookEvent>>>,
     clock: Clock,
     state: State,
@@ -135,6 +142,7 @@ impl SocketStage {
                 self.feed
                     .on_down(Cause::Disconnected, now, &mut |event| edge.emit(event));
                 let more = match refusal {
+                    Refusal::RetryAfter(_) if self.plant == Some(Plant::NoRetryAfter) => Nanos(0),
                     Refusal::RetryAfter(seconds) => Nanos::from_secs(seconds),
                     Refusal::Refused | Refusal::TimedOut => Nanos(0),
                 };
@@ -179,9 +187,12 @@ impl SocketStage {
 
     fn hear(&mut self, text: &mut [u8], now: Now) -> Verdict {
         let edge = &mut self.edge;
-        let heard = self
-            .feed
-            .on_message(text, now, &mut |event| edge.emit(event));
+        let drops = self.plant == Some(Plant::DropsNewest);
+        let heard = self.feed.on_message(text, now, &mut |event| {
+            if !drops || edge.is_empty() {
+                edge.emit(event);
+            }
+        });
         // What could not be understood has been counted and named.
         match heard.unwrap_or(Verdict::Continue) {
             Verdict::Continue if self.is_due(now) => self.on_deadline(now),

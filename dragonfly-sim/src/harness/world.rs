@@ -8,15 +8,16 @@ use super::{
     client::Client,
     desk,
     digest::Digest,
-    line::{Act, Incoming, Refusal, Shared},
+    line::{Incoming, Refusal, Shared},
     network::{Conn, Down, Up},
+    telling,
 };
 use crate::{
-    exchange::{Cx, Dialect, Frame, Listing, Trick},
-    fault::{Kind, Place, Schedule, Target},
+    exchange::{Cx, Dialect, Frame, Listing},
+    fault::{Kind, Schedule},
     ledger::{Entry, Record},
     market::Market,
-    oracle::{Limits, Oracle, Rule, View, Violation},
+    oracle::{Limits, Oracle, Rule, Violation},
     random::Random,
 };
 
@@ -32,8 +33,6 @@ const WELL: u64 = 2 * SECOND;
 const PATIENCE: u64 = 120 * SECOND;
 /// How many moments in a row may be the same one.
 const MOST_AT_ONCE: u32 = 20_000;
-/// How often a client may try to connect within a minute.
-const MOST_ATTEMPTS: usize = 60;
 
 /// A venue.
 pub(super) struct Exchange {
@@ -44,42 +43,44 @@ pub(super) struct Exchange {
 /// The venue's end of a feed's line, with what connects the two.
 pub(super) struct Port {
     pub(super) number: u32,
-    line: Shared,
+    pub(super) line: Shared,
     pub(super) exchange: usize,
     /// Which of the exchange's listings it is to carry.
     pub(super) listings: Vec<usize>,
     pub(super) conn: Option<Conn>,
     /// When an attempt to connect ends, and how.
-    connecting: Option<(u64, Option<Refusal>)>,
+    pub(super) connecting: Option<(u64, Option<Refusal>)>,
     /// What will become of the next attempt, and the fault that wants it so.
     pub(super) next_attempt: Option<(usize, Kind, u64)>,
     /// The fault that wants the next subscription refused.
     pub(super) refuse_next: Option<usize>,
-    attempts: Vec<u64>,
+    pub(super) attempts: Vec<u64>,
+    /// When the venue allows the next attempt, in ns.
+    pub(super) not_before: u64,
 }
 
 /// Everything there is.
 pub(super) struct World<'a> {
-    scenario: &'a Scenario,
-    witness: &'a mut dyn Witness,
+    pub(super) scenario: &'a Scenario,
+    pub(super) witness: &'a mut dyn Witness,
     pub(super) now: u64,
     pub(super) exchanges: Vec<Exchange>,
     pub(super) ports: Vec<Port>,
     pub(super) schedule: Schedule,
     pub(super) random: Random,
-    client: Result<Client, String>,
-    oracle: Oracle,
-    digest: Digest,
-    messages: u64,
-    next_stream: u64,
-    connections: u64,
-    looked: u64,
-    read: u64,
+    pub(super) client: Result<Client, String>,
+    pub(super) oracle: Oracle,
+    pub(super) digest: Digest,
+    pub(super) messages: u64,
+    pub(super) next_stream: u64,
+    pub(super) connections: u64,
+    pub(super) looked: u64,
+    pub(super) read: u64,
     pub(super) starved_until: u64,
     /// Whether a connection has been cut for the sake of a fault of requests.
     pub(super) is_provoking: bool,
-    at_once: u32,
-    found: Vec<Violation>,
+    pub(super) at_once: u32,
+    pub(super) found: Vec<Violation>,
 }
 
 impl<'a> World<'a> {
@@ -119,11 +120,14 @@ impl<'a> World<'a> {
                 next_attempt: None,
                 refuse_next: None,
                 attempts: Vec::new(),
+                not_before: 0,
             });
         }
         let lines: Vec<Shared> = ports.iter().map(|port| port.line.clone()).collect();
-        let mut limits = Limits::default();
-        limits.view_delay = scenario.away;
+        let limits = Limits {
+            view_delay: scenario.away,
+            ..Limits::default()
+        };
         Self {
             client: Client::new(scenario, &lines, UTC),
             witness,
@@ -195,51 +199,7 @@ impl<'a> World<'a> {
         self.outcome()
     }
 
-    /// Whether there is an instrument left that the fault could happen to, or never was one.
-    fn could_happen(&self, index: usize) -> bool {
-        let mut was_any = false;
-        let is_any = self.ports.iter().any(|port| {
-            let exchange = &self.exchanges[port.exchange];
-            let mut listings = port
-                .listings
-                .iter()
-                .map(|listing| &exchange.listings[*listing]);
-            listings.any(|listing| {
-                let target = Target {
-                    venue: exchange.dialect.name,
-                    socket: port.number,
-                    instrument: Some(&listing.native),
-                };
-                let fits = self.schedule.fits(index, &target);
-                was_any |= fits;
-                fits && listing.is_listed
-            })
-        });
-        is_any || !was_any
-    }
-
-    /// The legs that are not yet as they should be in the end.
-    fn ailing(&self) -> Vec<(String, String)> {
-        let mut ailing = Vec::new();
-        for port in &self.ports {
-            let exchange = &self.exchanges[port.exchange];
-            for &listing in &port.listings {
-                let listing = &exchange.listings[listing];
-                let stream = desk::leg_stream(exchange.dialect.name, &listing.native);
-                let settled =
-                    self.oracle
-                        .is_settled(&stream, exchange.dialect.name, &listing.native);
-                if let Err(what) = settled
-                    && listing.is_listed
-                {
-                    ailing.push((stream, what));
-                }
-            }
-        }
-        ailing
-    }
-
-    fn find(&mut self, rule: Rule, stream: &str, what: impl Into<String>) {
+    pub(super) fn find(&mut self, rule: Rule, stream: &str, what: impl Into<String>) {
         self.found
             .push(Violation::new(rule, self.now, stream, what));
     }
@@ -480,12 +440,16 @@ impl<'a> World<'a> {
             self.read = self.now;
         }
         let (now, depth) = (self.now, self.scenario.view_depth);
+        let plant = self.scenario.plant;
         let (oracle, digest, witness) = (&mut self.oracle, &mut self.digest, &mut *self.witness);
         let mut see = |shown: &desk::Shown| {
-            let view = desk::tell(shown, now, depth);
-            mix(digest, &view);
+            let mut view = desk::tell(shown, now, depth);
+            if let Some(plant) = plant {
+                plant.spoil_view(&mut view);
+            }
+            telling::mix(digest, &view);
             witness.view(&view);
-            witness.note(now, &|| words(&view));
+            witness.note(now, &|| telling::words(&view));
             oracle.view(view);
         };
         let ran = match &mut self.client {
@@ -497,124 +461,6 @@ impl<'a> World<'a> {
             return false;
         }
         true
-    }
-
-    /// What clients ask of their lines.
-    fn see_to_acts(&mut self) {
-        for port in 0..self.ports.len() {
-            let acts = std::mem::take(&mut self.ports[port].line.get().acts);
-            for act in acts {
-                self.witness
-                    .note(self.now, &|| format!("socket {port} -> {act:?}"));
-                match act {
-                    Act::Connect => self.attempt(port),
-                    Act::Send(text) => self.request(port, text),
-                    Act::Ping => self.send_up(port, Up::Ping),
-                    Act::Drop => self.ports[port].conn = None,
-                }
-            }
-        }
-    }
-
-    fn send_up(&mut self, port: usize, up: Up) {
-        if let Some(conn) = &mut self.ports[port].conn {
-            conn.send_up(up, self.now);
-        }
-    }
-
-    fn request(&mut self, port: usize, text: String) {
-        if self.schedule.has_armed(Place::Request) {
-            let target = Target {
-                venue: self.exchanges[self.ports[port].exchange].dialect.name,
-                socket: self.ports[port].number,
-                instrument: None,
-            };
-            let armed = self.schedule.armed(Place::Request);
-            if let Some(index) = armed
-                .into_iter()
-                .find(|at| self.schedule.fits(*at, &target))
-            {
-                self.schedule.fire(index);
-                self.is_provoking = false;
-                return;
-            }
-        }
-        self.send_up(port, Up::Text(text));
-    }
-
-    /// A client begins to connect.
-    fn attempt(&mut self, port: usize) {
-        let now = self.now;
-        let latency = self.scenario.latency;
-        let end = &mut self.ports[port];
-        end.attempts.push(now);
-        let recent = end
-            .attempts
-            .iter()
-            .filter(|at| **at + 60 * SECOND > now)
-            .count();
-        let fault = end.next_attempt.take();
-        let quick = now + 3 * latency;
-        end.connecting = Some(match fault.map(|(_, kind, _)| kind) {
-            Some(Kind::ConnectRefused) => (quick, Some(Refusal::Refused)),
-            // The product's client gives each step of connecting a few seconds.
-            Some(Kind::ConnectHangs) => (now + 5 * SECOND, Some(Refusal::TimedOut)),
-            Some(Kind::RetryAfter) => {
-                let seconds = fault.map_or(1, |(_, _, ms)| ms.div_ceil(1_000));
-                (quick, Some(Refusal::RetryAfter(seconds)))
-            }
-            _ => (quick, None),
-        });
-        if let Some((index, kind, _)) = fault {
-            self.schedule.keep(index);
-            if kind == Kind::AcceptThenClose {
-                self.ports[port].next_attempt = Some((usize::MAX, Kind::Cut, 0));
-            }
-        }
-        if recent > MOST_ATTEMPTS {
-            self.find(
-                Rule::Storm,
-                "client",
-                format!("{recent} attempts to connect in a minute"),
-            );
-        }
-    }
-
-    /// An attempt to connect ends when its time has come.
-    fn settle_attempt(&mut self, port: usize) {
-        let now = self.now;
-        let Some((_, refusal)) = self.ports[port].connecting.filter(|(at, _)| *at <= now) else {
-            return;
-        };
-        self.ports[port].connecting = None;
-        self.ports[port].line.get().answer = Some(refusal.map_or(Ok(()), Err));
-        if refusal.is_some() {
-            return;
-        }
-        self.connections += 1;
-        let dialect = self.exchanges[self.ports[port].exchange].dialect;
-        let talk = (dialect.open)(self.connections);
-        let random = Random::of(
-            self.scenario.seed,
-            &format!("line {port} {}", self.connections),
-        );
-        self.ports[port].line.get().inbox.clear();
-        self.ports[port].conn = Some(Conn::new(dialect, talk, self.scenario.latency, random));
-        self.converse(port, |talk, cx| talk.on_open(cx));
-        if let Some(index) = self.ports[port].refuse_next.take() {
-            self.converse(port, |talk, cx| talk.trick(Trick::Refuse, 0, cx));
-            self.schedule.keep(index);
-        }
-        let is_closing = matches!(
-            self.ports[port].next_attempt,
-            Some((usize::MAX, Kind::Cut, _))
-        );
-        if is_closing {
-            self.ports[port].next_attempt = None;
-            if let Some(conn) = &mut self.ports[port].conn {
-                conn.end(now);
-            }
-        }
     }
 
     /// The end of all faults: what lasts is over, and every market moves a little.
@@ -647,37 +493,4 @@ impl<'a> World<'a> {
     pub(super) fn note(&mut self, what: &dyn Fn() -> String) {
         self.witness.note(self.now, what);
     }
-}
-
-fn mix(digest: &mut Digest, view: &View) {
-    digest.bytes(view.stream.as_bytes());
-    digest.word(view.seq);
-    for leg in &view.legs {
-        digest.bytes(leg.state.as_bytes());
-        digest.word(u64::from(leg.epoch));
-        digest.word(leg.seq);
-    }
-    for level in view.bids.iter().chain(&view.asks) {
-        digest.bytes(level.price.as_bytes());
-        digest.bytes(level.qty.as_bytes());
-    }
-}
-
-fn words(view: &View) -> String {
-    let leg = |leg: &crate::oracle::Leg| {
-        format!("{} {} {}:{}", leg.symbol, leg.state, leg.epoch, leg.seq)
-    };
-    let legs: Vec<String> = view.legs.iter().map(leg).collect();
-    let best = |side: &[crate::oracle::Shelf]| {
-        side.first().map_or("-".to_owned(), |level| {
-            format!("{} x {}", level.price, level.qty)
-        })
-    };
-    let (bid, ask) = (best(&view.bids), best(&view.asks));
-    format!(
-        "{} {}: {bid} | {ask} ({})",
-        view.stream,
-        view.seq,
-        legs.join(", ")
-    )
 }

@@ -79,12 +79,13 @@ fn compare(view: &View, chosen: &[(usize, &Said)]) -> Option<String> {
 }
 
 fn words(shelf: Option<&Shelf>) -> String {
-    shelf.map_or("nothing".to_owned(), |shelf| {
-        let leg = shelf
-            .leg
-            .map_or(String::new(), |leg| format!(" of leg {leg}"));
-        format!("{} x {}{leg}", shelf.price, shelf.qty)
-    })
+    let Some(shelf) = shelf else {
+        return "nothing".to_owned();
+    };
+    let leg = shelf
+        .leg
+        .map_or_else(String::new, |leg| format!(" of leg {leg}"));
+    format!("{} x {}{leg}", shelf.price, shelf.qty)
 }
 
 /// Every level of the legs: by price, then the larger quantity, then the venue's name.

@@ -36,6 +36,11 @@ pub(crate) struct Fuzz {
     #[arg(long, value_name = "NAME")]
     plant: Option<String>,
 
+    /// Plant each bug in turn and stop at the first seed that finds it; exits with 1 if one of them
+    /// is found by none.
+    #[arg(long, conflicts_with = "plant")]
+    hunt: bool,
+
     /// How many runs go on at a time.
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..))]
     threads: u8,
@@ -100,10 +105,29 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<bool, String> {
         let text = std::fs::read_to_string(path).map_err(|error| said(error.to_string()))?;
         options.plan = Some(Plan::parse(&text).map_err(|error| said(error.to_string()))?);
     }
+    if args.hunt {
+        return hunt(&options);
+    }
     let on_failure = |failure: &Failure| tell(failure, &options, plan.as_deref());
     let summary = fuzz::fuzz(&options, &on_failure).map_err(|error| error.to_string())?;
     conclude(&summary);
     Ok(summary.failures.is_empty())
+}
+
+/// Shows that each planted bug is found.
+fn hunt(options: &Options) -> Result<bool, String> {
+    let mut tell = |plant: &str, failure: Option<&Failure>| match failure {
+        None => println!("{plant:20} not found"),
+        Some(failure) => {
+            let first = failure.violations.first();
+            let rule = first.map_or("", |violation| violation.rule.name());
+            let faults = failure.faults.join(", ");
+            println!("{plant:20} seed {:4} {rule:16} {faults}", failure.seed);
+        }
+    };
+    let missed = fuzz::hunt(options, &mut tell).map_err(|error| error.to_string())?;
+    println!("{} planted, {missed} not found", fuzz::plants().count());
+    Ok(missed == 0)
 }
 
 fn list() {
