@@ -13,6 +13,8 @@ mod bybit;
 mod client;
 #[path = "it/coinbase.rs"]
 mod coinbase;
+#[path = "it/independence.rs"]
+mod independence;
 #[path = "it/kraken.rs"]
 mod kraken;
 #[path = "it/oracle.rs"]

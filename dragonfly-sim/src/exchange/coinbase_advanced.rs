@@ -114,7 +114,7 @@ impl Conversation for Coinbase {
         }
         self.beat_at = Some(cx.now + SECOND);
         self.beats += 1;
-        let (time, beats) = (rfc3339(cx.utc), self.beats);
+        let (time, beats) = (rfc3339::text(cx.utc), self.beats);
         let number = self.next();
         cx.say(format!(
             r#"{{"channel":"heartbeats","timestamp":"{time}","sequence_num":{number},"events":[{{"current_time":"{time}","heartbeat_counter":{beats}}}]}}"#
@@ -191,7 +191,7 @@ impl Coinbase {
     }
 
     fn send(&mut self, events: &[String], told: Vec<(usize, Step, Window)>, cx: &mut Cx<'_>) {
-        let (time, number) = (rfc3339(cx.utc), self.next());
+        let (time, number) = (rfc3339::text(cx.utc), self.next());
         let events = events.join(",");
         let text = format!(
             r#"{{"channel":"l2_data","timestamp":"{time}","sequence_num":{number},"events":[{events}]}}"#
@@ -217,7 +217,7 @@ impl Coinbase {
         if self.beat_at.is_some() {
             lists.insert("heartbeats".into(), json!(["heartbeats"]));
         }
-        let (time, number) = (rfc3339(cx.utc), self.next());
+        let (time, number) = (rfc3339::text(cx.utc), self.next());
         let lists = Value::Object(lists);
         cx.say(format!(
             r#"{{"channel":"subscriptions","timestamp":"{time}","sequence_num":{number},"events":[{{"subscriptions":{lists}}}]}}"#
@@ -231,12 +231,8 @@ impl Coinbase {
     }
 }
 
-fn rfc3339(utc: u64) -> String {
-    rfc3339::micros(dragonfly_core::clock::UtcNanos(utc))
-}
-
 fn event(kind: &str, listing: usize, window: &Window, cx: &Cx<'_>) -> String {
-    let (scale, time) = (cx.scale(listing), rfc3339(cx.utc));
+    let (scale, time) = (cx.scale(listing), rfc3339::text(cx.utc));
     let product = cx.listing(listing).map_or("", |l| l.native.as_str());
     let mut updates = String::new();
     for (side, levels) in [("bid", &window.bids), ("offer", &window.asks)] {

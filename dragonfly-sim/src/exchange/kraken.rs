@@ -61,7 +61,7 @@ impl Conversation for Kraken {
         let symbols = texts(&params["symbol"]);
         match request["method"].as_str() {
             Some("ping") => {
-                let time = rfc3339(cx.utc);
+                let time = rfc3339::text(cx.utc);
                 cx.say(format!(
                     r#"{{"method":"pong","time_in":"{time}","time_out":"{time}"}}"#
                 ));
@@ -162,7 +162,7 @@ impl Kraken {
 }
 
 fn answer(method: &str, symbol: &str, depth: usize, refusal: Option<&str>, cx: &mut Cx<'_>) {
-    let time = rfc3339(cx.utc);
+    let time = rfc3339::text(cx.utc);
     let text = match refusal {
         Some(why) => json!({
             "error": why, "method": method, "success": false, "symbol": symbol,
@@ -222,15 +222,11 @@ impl Book {
         let around = [r#"{"price":"#, r#","qty":"#, "}"];
         let bids = write_levels(&shown.bids, scale, around);
         let asks = write_levels(&shown.asks, scale, around);
-        let (sum, time) = (checksum(&self.sent, scale), rfc3339(cx.utc));
+        let (sum, time) = (checksum(&self.sent, scale), rfc3339::text(cx.utc));
         format!(
             r#"{{"channel":"book","type":"{kind}","data":[{{"symbol":"{symbol}","bids":{bids},"asks":{asks},"checksum":{sum},"timestamp":"{time}"}}]}}"#
         )
     }
-}
-
-fn rfc3339(utc: u64) -> String {
-    rfc3339::micros(dragonfly_core::clock::UtcNanos(utc))
 }
 
 /// The CRC-32 of the digits of the best ten asks, then of the best ten bids.

@@ -250,4 +250,16 @@ impl World<'_> {
             market.hurry(now);
         }
     }
+
+    /// The client's wall clock jumps.
+    fn step_clock(&self, ahead: bool, by: u64) {
+        if let Ok(client) = &self.client {
+            client.set_utc(|utc| if ahead { utc + by } else { utc - by });
+        }
+    }
+
+    /// What the witness should know of a fault.
+    fn note(&mut self, what: &dyn Fn() -> String) {
+        self.witness.note(self.now, what);
+    }
 }

@@ -17,7 +17,7 @@ use crate::{
     fault::{Kind, Schedule},
     ledger::{Entry, Record},
     market::Market,
-    oracle::{Limits, Oracle, Rule, Violation},
+    oracle::{Leg, Limits, Oracle, Rule, Violation},
     random::Random,
 };
 
@@ -124,10 +124,14 @@ impl<'a> World<'a> {
             });
         }
         let lines: Vec<Shared> = ports.iter().map(|port| port.line.clone()).collect();
-        let limits = Limits {
+        let mut limits = Limits {
             view_delay: scenario.away,
             ..Limits::default()
         };
+        if scenario.plan.faults.iter().any(|f| f.kind == Kind::Starved) {
+            // A client that stood still has not read what reached its end of the line.
+            limits.alive = 0;
+        }
         Self {
             client: Client::new(scenario, &lines, UTC),
             witness,
@@ -441,6 +445,7 @@ impl<'a> World<'a> {
         }
         let (now, depth) = (self.now, self.scenario.view_depth);
         let plant = self.scenario.plant;
+        let (is_calm, mut lost) = (self.scenario.plan.faults.is_empty(), None);
         let (oracle, digest, witness) = (&mut self.oracle, &mut self.digest, &mut *self.witness);
         let mut see = |shown: &desk::Shown| {
             let mut view = desk::tell(shown, now, depth);
@@ -449,6 +454,10 @@ impl<'a> World<'a> {
             }
             telling::mix(digest, &view);
             witness.view(&view);
+            let is_lost = |leg: &&Leg| matches!(leg.state.as_str(), "gap" | "crossed" | "closed");
+            if is_calm && lost.is_none() {
+                lost = view.legs.iter().find(is_lost).cloned();
+            }
             witness.note(now, &|| telling::words(&view));
             oracle.view(view);
         };
@@ -456,6 +465,10 @@ impl<'a> World<'a> {
             Ok(client) => client.run(is_away, &mut see),
             Err(why) => Err(why.clone()),
         };
+        if let Some(leg) = lost {
+            let what = format!("{} is {} without any fault", leg.symbol, leg.state);
+            self.find(Rule::Recovery, &leg.venue, what);
+        }
         if let Err(why) = ran {
             self.find(Rule::Failure, "client", why);
             return false;
@@ -480,17 +493,5 @@ impl<'a> World<'a> {
                 (conn.mute_until, conn.jammed_until, conn.deaf_until) = (0, 0, 0);
             }
         }
-    }
-
-    /// The client's wall clock jumps.
-    pub(super) fn step_clock(&mut self, ahead: bool, by: u64) {
-        if let Ok(client) = &self.client {
-            client.set_utc(|utc| if ahead { utc + by } else { utc - by });
-        }
-    }
-
-    /// What the witness should know of a fault.
-    pub(super) fn note(&mut self, what: &dyn Fn() -> String) {
-        self.witness.note(self.now, what);
     }
 }

@@ -77,10 +77,12 @@ fn spoil(plant: Plant, book: &mut Book, update: &mut BookUpdate) {
             }
         }
         Plant::OneSide if is_change => update.asks.clear(),
-        Plant::MergedSnapshot if update.kind == UpdateKind::Snapshot => {
-            if std::mem::replace(&mut book.has_begun, true) && update.last == book.last + 1 {
-                update.kind = UpdateKind::Delta;
-            }
+        Plant::MergedSnapshot
+            if update.kind == UpdateKind::Snapshot
+                && std::mem::replace(&mut book.has_begun, true)
+                && update.last == book.last + 1 =>
+        {
+            update.kind = UpdateKind::Delta;
         }
         Plant::NotCleared if update.kind == UpdateKind::Snapshot => {
             let (bids, asks) = (update.bids.clone(), update.asks.clone());
