@@ -1,9 +1,12 @@
 //! One book: what the venue said of it, and what a client's stream shows of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::{Kind, Leg, Limits, Oracle, Rule, Shelf, View, Violation, decimal};
 use crate::ledger::{Entry, Levels};
+
+/// How many arrivals of a book are remembered.
+const RECENT: usize = 64;
 
 /// What one message said.
 #[derive(Debug)]
@@ -32,6 +35,8 @@ pub(super) struct Truth {
     streams: BTreeMap<u64, Stream>,
     socket: u32,
     heard: u64,
+    /// When the last messages arrived, oldest first.
+    recent: VecDeque<u64>,
 }
 
 /// What a client's stream shows of one leg.
@@ -57,6 +62,10 @@ impl Truth {
             at, seq, is_whole, ..
         } = entry;
         (self.socket, self.heard) = (entry.socket, at);
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(at);
         let stream = self.streams.entry(entry.stream).or_default();
         stream.arrivals += 1;
         if is_whole {
@@ -83,6 +92,11 @@ impl Truth {
         self.said
             .insert((entry.stream, seq), Said { at, bids, asks });
         Ok(())
+    }
+
+    /// When a message last arrived that was there at `at`, as far as is remembered.
+    fn heard_by(&self, at: u64) -> Option<u64> {
+        self.recent.iter().rev().copied().find(|heard| *heard <= at)
     }
 
     fn said(&self, stream: u64, seq: u64) -> Option<&Said> {
@@ -122,12 +136,15 @@ impl Oracle {
         }
         let was_live = shown.is_live;
         (shown.seq, shown.is_live) = (leg.seq, leg.is_live());
-        if was_live && leg.state == "stale" && view.at < truth.heard + self.limits.alive {
-            let ms = view.at.saturating_sub(truth.heard) / 1_000_000;
-            found.push((
-                Rule::Freshness,
-                format!("stale {ms} ms after a message of its own"),
-            ));
+        // Whenever between then and now the leg turned stale, it had been heard of by then.
+        let then = view.at.saturating_sub(self.limits.view_delay);
+        let heard = truth
+            .heard_by(then)
+            .filter(|_| was_live && leg.state == "stale");
+        if let Some(heard) = heard.filter(|heard| view.at < heard + self.limits.alive) {
+            let ms = view.at.saturating_sub(heard) / 1_000_000;
+            let what = format!("stale {ms} ms after a message of its own");
+            found.push((Rule::Freshness, what));
         }
         if !leg.is_live() {
             shown.is_reported = false;
