@@ -1,4 +1,5 @@
-//! Recorded venues behind real WebSocket and TLS on loopback.
+//! Simulated venues: recorded ones behind real WebSocket and TLS on loopback, and generated ones that
+//! fail on purpose.
 //!
 //! A [`Sim`] speaks each venue's own dialect: it acknowledges or refuses subscriptions in the
 //! venue's words, then plays what was recorded of the subscribed channels and instruments, at the
@@ -31,11 +32,36 @@
 //! | `kraken` | nothing: the recordings are of protocol v1 | `book` of protocol v2, digits and checksums kept |
 //!
 //! Acknowledgements, refusals, pongs and Kraken's heartbeats are made for each connection.
+//!
+//! # Simulated worlds
+//!
+//! [`fuzz`](mod@fuzz) runs the feeds and aggregators of Dragonfly on generated markets, with
+//! [faults](fault) out of a seed or a plan, and lets an [`oracle`] judge what they show by a
+//! [`ledger`] of what the venues said. It takes no socket and no time: the clock is moved by hand.
+//!
+//! ```
+//! use dragonfly_sim::fuzz::{Options, fuzz};
+//!
+//! let mut options = Options::new(7..8);
+//! options.venues = vec!["kraken".to_owned()];
+//! let summary = fuzz(&options, &|failure| eprintln!("{failure:?}"))?;
+//! assert!(summary.failures.is_empty());
+//! assert!(summary.judged.views > 0);
+//! # Ok::<(), dragonfly_sim::fuzz::FuzzError>(())
+//! ```
 
 mod certificate;
 mod dialect;
 mod error;
+mod exchange;
+pub mod fault;
+pub mod fuzz;
+mod harness;
+pub mod ledger;
+mod market;
 mod naive_book;
+pub mod oracle;
+mod random;
 mod recording;
 mod rfc3339;
 mod server;

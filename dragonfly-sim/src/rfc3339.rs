@@ -4,7 +4,12 @@ use dragonfly_core::clock::UtcNanos;
 
 /// `2026-08-09T21:05:48.228568Z`: UTC with microseconds.
 pub(crate) fn micros(at: UtcNanos) -> String {
-    let (seconds, nanos) = (at.0 / 1_000_000_000, at.0 % 1_000_000_000);
+    text(at.0)
+}
+
+/// The same of a count of nanoseconds since 1970.
+pub(crate) fn text(at: u64) -> String {
+    let (seconds, nanos) = (at / 1_000_000_000, at % 1_000_000_000);
     let (days, of_day) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);
     let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);

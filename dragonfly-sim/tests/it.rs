@@ -1,4 +1,5 @@
-//! Real clients over real WebSocket and TLS: what a client of each venue would notice.
+//! Real clients over real WebSocket and TLS, and what a client of each venue would notice; the oracle
+//! on views made by hand, and simulated worlds out of a few seeds.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
@@ -12,9 +13,15 @@ mod bybit;
 mod client;
 #[path = "it/coinbase.rs"]
 mod coinbase;
+#[path = "it/independence.rs"]
+mod independence;
 #[path = "it/kraken.rs"]
 mod kraken;
+#[path = "it/oracle.rs"]
+mod oracle;
 #[path = "it/program.rs"]
 mod program;
 #[path = "it/start.rs"]
 mod start;
+#[path = "it/worlds.rs"]
+mod worlds;

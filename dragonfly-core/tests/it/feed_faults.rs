@@ -57,6 +57,30 @@ fn a_connections_count_that_restarts_does_not_freeze_its_books() {
     );
 }
 
+/// The message that was passed over as late was the first of a new count: its change is missing.
+#[test]
+fn a_connections_count_that_restarts_just_below_loses_no_change() {
+    let mut bench = Bench::open(SequenceRule::Connection);
+    bench.hear("snapshot a 1 1 2").unwrap();
+    assert_eq!(bench.hear("delta a 0 1.1 1.9"), Ok(Verdict::Continue));
+    assert_eq!(
+        bench.hear("delta a 1 1.2 2"),
+        Ok(Verdict::Close(Cause::SequenceGap))
+    );
+    let gap = state("a", BookState::Gap, Cause::SequenceGap);
+    assert!(bench.states().contains(&gap));
+}
+
+#[test]
+fn a_late_message_alone_disturbs_nothing() {
+    let mut bench = Bench::open(SequenceRule::Connection);
+    bench.hear("snapshot a 5 1 2").unwrap();
+    bench.hear("delta a 6 1.1 2").unwrap();
+    for message in ["delta a 5 1.5 2", "delta a 7 1.2 2", "delta a 8 1.3 2"] {
+        assert_eq!(bench.hear(message), Ok(Verdict::Continue), "{message}");
+    }
+}
+
 /// The bad messages are those of `b`, but who could know: `a` goes on and vouches for itself only.
 #[test]
 fn bad_messages_between_the_good_ones_of_another_book_do_not_leave_a_stale_one_live() {

@@ -44,6 +44,73 @@ fn wrong_input_is_one_line_and_exit_code_2() {
 }
 
 #[test]
+fn wrong_options_of_fuzz_and_check_are_one_line_and_exit_code_2() {
+    let cases: [(&[&str], &str); 7] = [
+        (&["fuzz", "--seeds", "5"], "FROM..TO"),
+        (&["fuzz", "--seeds", "5..5"], "no seeds in 5..5"),
+        (&["fuzz", "--seed", "1", "--venues", "mtgox"], "mtgox"),
+        (
+            &["fuzz", "--seed", "1", "--plan", "/no/such/plan"],
+            "/no/such/plan",
+        ),
+        (&["fuzz", "--seed", "1", "--plant", "tulip"], "tulip"),
+        (&["fuzz", "--seed", "1", "--keep", "x"], "--keep"),
+        (
+            &["check", "--ledger", "/no/such/file", "--views", "v"],
+            "/no/such/file",
+        ),
+    ];
+    for (arguments, named) in cases {
+        let output = run(arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+        assert!(said.contains(named), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_failing_seed_exits_with_1_and_its_files_are_found_wrong_too() {
+    let folder = std::env::temp_dir().join(format!("dragonfly-sim-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let plan = folder.join("gap.toml");
+    std::fs::write(
+        &plan,
+        "[[fault]]\nname = \"gap\"\nrate = 30\nvenue = \"kraken\"",
+    )
+    .unwrap();
+    let (plan, out) = (plan.to_str().unwrap(), folder.to_str().unwrap());
+    let check = |seed: u32| {
+        let [ledger, views] = ["ledger", "views"].map(|what| format!("{out}/{seed}.{what}.jsonl"));
+        run(&["check", "--ledger", &ledger, "--views", &views])
+    };
+    let seed = [
+        "fuzz", "--seed", "3", "--venues", "kraken", "--plan", plan, "--out", out,
+    ];
+    let output = run(&seed);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(
+        said.contains("faults: gap ") && said.contains("1 seeds, "),
+        "{said}"
+    );
+    assert_eq!(check(3).status.code(), Some(0));
+
+    let output = run(&[&seed[..], &["--plant", "no-checksum"]].concat());
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let again = format!(
+        "dragonfly-sim fuzz --seed 3 --venues kraken --plan {plan} --plant no-checksum --keep 0"
+    );
+    assert!(said.contains(&again), "{said}");
+    let output = check(3);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("(a) truth: "), "{said}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn help_names_every_option() {
     let output = run(&["serve", "--help"]);
     assert!(output.status.success());

@@ -11,6 +11,8 @@ const OLD_MESSAGES: u32 = 16;
 pub(super) struct Count {
     last: Option<u64>,
     old_in_a_row: u32,
+    /// The number of the message that was last passed over as late.
+    passed: Option<u64>,
 }
 
 /// What came of the updates of one message.
@@ -31,14 +33,21 @@ impl Judge {
                 self.lost = true;
                 true
             }
+            // What goes on from a message that was passed over as late shows that the count has
+            // restarted, and that the message was none of the past.
+            Some(known) if seq <= known && count.passed.is_some_and(|late| seq == late + 1) => {
+                self.lost = true;
+                true
+            }
             // Several updates may share one message and its number.
             Some(known) if seq < known => {
                 count.old_in_a_row += 1;
+                count.passed = Some(seq);
                 self.lost |= count.old_in_a_row >= OLD_MESSAGES;
                 true
             }
             _ => {
-                (count.last, count.old_in_a_row) = (Some(seq), 0);
+                (count.last, count.old_in_a_row, count.passed) = (Some(seq), 0, None);
                 self.lost
             }
         }

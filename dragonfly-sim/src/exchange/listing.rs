@@ -1,0 +1,59 @@
+//! One instrument at an exchange: its market and how the venue numbers what it says of it.
+
+use crate::market::Market;
+
+/// One instrument at an exchange.
+#[derive(Clone, Debug)]
+pub(crate) struct Listing {
+    /// The venue's own symbol.
+    pub(crate) native: String,
+    pub(crate) market: Market,
+    /// False once it has been delisted.
+    pub(crate) is_listed: bool,
+    /// Nothing is sent of it before this time in ns.
+    pub(crate) frozen_until: u64,
+    /// How often the venue's count has begun.
+    pub(crate) generation: u64,
+    /// What the venue's number is ahead of the market's count of changes.
+    offset: u64,
+    /// How far the venue's time stamps are behind its clock, in us.
+    behind_us: u64,
+    /// The last change's time stamp, which grows with each.
+    pub(crate) stamp_us: u64,
+}
+
+impl Listing {
+    /// A listing whose numbers begin at `first`.
+    pub(crate) const fn new(native: String, market: Market, first: u64, utc: u64) -> Self {
+        Self {
+            native,
+            market,
+            is_listed: true,
+            frozen_until: 0,
+            generation: 0,
+            offset: first,
+            behind_us: 0,
+            stamp_us: utc / 1_000,
+        }
+    }
+
+    /// The venue's number of the book as it is.
+    pub(crate) const fn number(&self) -> u64 {
+        self.offset.wrapping_add(self.market.version)
+    }
+
+    /// Stamps a change that happened at `utc` ns.
+    pub(crate) fn stamp(&mut self, utc: u64) {
+        let at = (utc / 1_000).saturating_sub(self.behind_us);
+        self.stamp_us = at.max(self.stamp_us + 1);
+    }
+
+    /// The venue's count and its time stamps begin again, lower.
+    pub(crate) fn recount(&mut self, by_us: u64) {
+        self.generation += 1;
+        let lower = self.number() / 3;
+        self.offset = lower.wrapping_sub(self.market.version);
+        self.behind_us += by_us;
+        self.stamp_us = self.stamp_us.saturating_sub(by_us);
+    }
+}

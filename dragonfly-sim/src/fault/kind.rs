@@ -1,0 +1,169 @@
+//! The catalogue: what each fault is called and where it takes place.
+
+use std::fmt;
+
+/// Where a fault takes place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On a connection, as soon as its time has come.
+    Line,
+    /// On the next attempt to connect; a connection that is up is cut for it.
+    Connect,
+    /// On the next message about a book.
+    Message,
+    /// On the next request of the client.
+    Request,
+    /// At the venue, of one instrument.
+    Venue,
+    /// On the client's machine.
+    Machine,
+}
+
+macro_rules! kinds {
+    ($($(#[doc = $about:literal])+ $kind:ident $name:literal $place:ident [$($venue:literal)*])+) => {
+        /// What can go wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[non_exhaustive]
+        pub enum Kind {
+            $($(#[doc = $about])+ $kind,)+
+        }
+
+        impl Kind {
+            /// Every kind, in the order of the catalogue.
+            pub const ALL: &[Self] = &[$(Self::$kind),+];
+
+            /// Its name in plans and reports.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)+
+                }
+            }
+
+            /// What happens, in one line.
+            pub const fn about(self) -> &'static str {
+                match self {
+                    $(Self::$kind => concat!($($about),+),)+
+                }
+            }
+
+            pub(crate) const fn place(self) -> Place {
+                match self {
+                    $(Self::$kind => Place::$place,)+
+                }
+            }
+
+            /// The venues it can happen at; none stands for all.
+            pub const fn venues(self) -> &'static [&'static str] {
+                match self {
+                    $(Self::$kind => &[$($venue),*],)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The connection lives and answers pings of the protocol, but says nothing.
+    Stall "stall" Line []
+    /// The other end is gone, and nothing tells.
+    HalfOpen "half-open" Line []
+    /// The connection breaks without a close frame (1006).
+    Cut "cut" Line []
+    /// The venue closes with code 1000.
+    Close1000 "close-1000" Line []
+    /// The venue closes with code 1001.
+    Close1001 "close-1001" Line []
+    /// The venue closes with code 1012.
+    Close1012 "close-1012" Line []
+    /// The venue asks its client to connect again.
+    AskToReconnect "ask-to-reconnect" Line ["binance" "bitstamp"]
+    /// Attempts to connect are refused.
+    ConnectRefused "connect-refused" Connect []
+    /// An attempt to connect hangs until the client gives it up.
+    ConnectHangs "connect-hangs" Connect []
+    /// The venue accepts the connection and closes it at once.
+    AcceptThenClose "accept-then-close" Connect []
+    /// The venue answers 429 and asks to wait.
+    RetryAfter "retry-after" Connect []
+    /// A message is lost.
+    Gap "gap" Message []
+    /// A message comes twice.
+    Duplicate "duplicate" Message []
+    /// A message of the past comes once more.
+    Old "old" Message []
+    /// Two messages change places.
+    Reordered "reordered" Message []
+    /// The checksum is wrong.
+    Checksum "checksum" Message ["kraken"]
+    /// The first number of a message is none, or none that could be a price.
+    Malformed "malformed-number" Message []
+    /// A message comes cut in half.
+    Truncated "truncated" Message []
+    /// Something that is no message comes between others.
+    Garbage "garbage" Message []
+    /// A level that was never there is removed.
+    ZeroSize "zero-size" Message ["bybit" "coinbase-advanced" "kraken"]
+    /// The venue's time stamps are nonsense.
+    Timestamps "timestamps" Message ["bybit" "coinbase-advanced" "kraken"]
+    /// A request of the client is lost.
+    LostRequest "lost-request" Request []
+    /// A subscription is refused.
+    Refused "refused" Venue []
+    /// Nothing more is said of one instrument while the others go on.
+    Frozen "frozen" Venue []
+    /// The whole book comes again without being asked for.
+    SecondSnapshot "second-snapshot" Venue ["bybit" "coinbase-advanced" "kraken"]
+    /// Only part of the book comes as the whole of it.
+    PartialSnapshot "partial-snapshot" Venue ["bybit" "coinbase-advanced" "kraken"]
+    /// The venue's count of updates begins again.
+    Recount "recount" Venue ["binance" "bitstamp" "bybit" "coinbase-advanced"]
+    /// The venue's own book is crossed.
+    Crossed "crossed" Venue []
+    /// The book has fewer levels than are wanted.
+    Thin "thin" Venue []
+    /// The book has no bids, or no asks.
+    EmptySide "empty-side" Venue []
+    /// Trading stops for a while.
+    Halted "halted" Venue []
+    /// Trading ends for ever, and new subscriptions are refused.
+    Delisted "delisted" Venue []
+    /// Fifty times as many changes.
+    Burst "burst" Venue []
+    /// The wall clock of the client's machine jumps by up to an hour.
+    ClockStep "clock-step" Machine []
+    /// The client's machine stands still for a while.
+    Starved "starved" Machine []
+}
+
+impl Kind {
+    /// The kind of this name.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// Whether it can happen at the venue.
+    pub fn fits(self, venue: &str) -> bool {
+        self.venues().is_empty() || self.venues().contains(&venue)
+    }
+
+    /// How long it lasts unless the plan says otherwise, in ms; 0 for what is over at once.
+    pub(crate) const fn usual_ms(self) -> u64 {
+        match self {
+            Self::Stall | Self::HalfOpen => 9_000,
+            Self::Frozen => 12_000,
+            Self::Crossed => 700,
+            Self::Thin | Self::EmptySide => 2_000,
+            Self::Halted => 7_000,
+            Self::Burst => 1_000,
+            Self::Starved => 1_500,
+            Self::RetryAfter => 4_000,
+            _ => 0,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}

@@ -1,0 +1,223 @@
+//! Plans: which faults, how often, and where.
+
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+
+/// Why a plan is no good.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// It is not TOML, or has fields that nobody knows.
+    #[error("{0}")]
+    Toml(String),
+    /// A fault is described in a way that cannot be.
+    #[error("fault {number} ({name}): {reason}")]
+    Fault {
+        /// Which, counted from 1.
+        number: usize,
+        /// Its name, as written.
+        name: String,
+        /// What is wrong with it, and what would be right.
+        reason: String,
+    },
+}
+
+/// Which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Direction {
+    /// What the venue sends does not arrive.
+    #[default]
+    ToClient,
+    /// What the client sends does not arrive.
+    ToVenue,
+    /// Neither.
+    Both,
+}
+
+/// One fault of a plan.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Fault {
+    /// What happens.
+    pub kind: Kind,
+    /// How often, in times a minute; at least once.
+    pub rate: f64,
+    /// Only at this venue.
+    pub venue: Option<String>,
+    /// Only on this connection, counted from 0 over all venues in the order of their names.
+    pub socket: Option<u32>,
+    /// Only this instrument, in the venue's own spelling.
+    pub instrument: Option<String>,
+    /// Which way, for a `stall`.
+    pub direction: Direction,
+    /// How long it lasts, in ms.
+    pub for_ms: u64,
+    /// Not before this time, in seconds since the run began.
+    pub from_s: u64,
+    /// Not after this time, in seconds.
+    pub until_s: u64,
+}
+
+/// The faults of a run.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Plan {
+    /// The faults.
+    pub faults: Vec<Fault>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    fault: Vec<Line>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    name: String,
+    #[serde(default = "one")]
+    rate: f64,
+    venue: Option<String>,
+    socket: Option<u32>,
+    instrument: Option<String>,
+    direction: Option<Direction>,
+    for_ms: Option<u64>,
+    from_s: Option<u64>,
+    until_s: Option<u64>,
+}
+
+const fn one() -> f64 {
+    1.0
+}
+
+impl Plan {
+    /// Reads a plan.
+    ///
+    /// # Errors
+    /// [`PlanError`] names the fault and what would be right.
+    pub fn parse(text: &str) -> Result<Self, PlanError> {
+        let file: File =
+            toml::from_str(text).map_err(|error| PlanError::Toml(error.to_string()))?;
+        let faults = file.fault.into_iter().enumerate();
+        let faults = faults.map(|(at, line)| {
+            let name = line.name.clone();
+            line.check().map_err(|reason| PlanError::Fault {
+                number: at + 1,
+                name,
+                reason,
+            })
+        });
+        Ok(Self {
+            faults: faults.collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Fault {
+    /// A fault that happens `rate` times a minute, anywhere, at any time.
+    pub fn new(kind: Kind, rate: f64) -> Self {
+        Self {
+            kind,
+            rate,
+            venue: None,
+            socket: None,
+            instrument: None,
+            direction: Direction::ToClient,
+            for_ms: kind.usual_ms(),
+            from_s: 0,
+            until_s: u64::MAX,
+        }
+    }
+}
+
+impl Line {
+    fn check(self) -> Result<Fault, String> {
+        let Some(kind) = Kind::find(&self.name) else {
+            let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();
+            return Err(format!("unknown; choose among {}", known.join(", ")));
+        };
+        if !(self.rate > 0.0 && self.rate <= 6_000.0) {
+            return Err(format!(
+                "a rate of {} is not above 0 and up to 6000",
+                self.rate
+            ));
+        }
+        if let Some(venue) = &self.venue
+            && !kind.fits(venue)
+        {
+            let venues = kind.venues().join(", ");
+            return Err(format!("cannot happen at {venue:?}, only at {venues}"));
+        }
+        let fault = Fault::new(kind, self.rate);
+        let (from_s, until_s) = (self.from_s.unwrap_or(0), self.until_s.unwrap_or(u64::MAX));
+        if from_s >= until_s {
+            return Err(format!(
+                "from_s = {from_s} is not before until_s = {until_s}"
+            ));
+        }
+        Ok(Fault {
+            venue: self.venue,
+            socket: self.socket,
+            instrument: self.instrument,
+            direction: self.direction.unwrap_or_default(),
+            for_ms: self.for_ms.unwrap_or(fault.for_ms),
+            from_s,
+            until_s,
+            ..fault
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_says_what_where_and_how_often() {
+        let plan = Plan::parse(
+            "[[fault]]\nname = \"stall\"\nvenue = \"kraken\"\nfor_ms = 70\ndirection = \"both\"\n\
+             [[fault]]\nname = \"gap\"\nrate = 0.5\nsocket = 2\nfrom_s = 3\nuntil_s = 9",
+        );
+        let [stall, gap] = &plan.unwrap().faults[..] else {
+            panic!("two faults")
+        };
+        assert_eq!(
+            (stall.kind, stall.for_ms, stall.rate),
+            (Kind::Stall, 70, 1.0)
+        );
+        assert_eq!(stall.direction, Direction::Both);
+        assert_eq!((gap.socket, gap.from_s, gap.until_s), (Some(2), 3, 9));
+    }
+
+    #[test]
+    fn a_wrong_plan_is_named() {
+        for (text, named) in [
+            (
+                "[[fault]]\nname = \"gab\"",
+                "fault 1 (gab): unknown; choose among stall, ",
+            ),
+            (
+                "[[fault]]\nname = \"gap\"\nrate = 0",
+                "a rate of 0 is not above 0",
+            ),
+            (
+                "[[fault]]\nname = \"checksum\"\nvenue = \"bybit\"",
+                "cannot happen at \"bybit\", only at kraken",
+            ),
+            (
+                "[[fault]]\nname = \"gap\"\nfrom_s = 5\nuntil_s = 5",
+                "is not before",
+            ),
+            ("[[fault]]\nname = \"gap\"\nfoo = 5", "unknown field `foo`"),
+            ("[[fault]", "TOML"),
+        ] {
+            let error = Plan::parse(text).unwrap_err().to_string();
+            assert!(error.contains(named), "{error}");
+        }
+    }
+}

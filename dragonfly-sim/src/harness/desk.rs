@@ -1,0 +1,151 @@
+//! The aggregators of a run in one stage: a consolidated book and a sum for each base currency, and
+//! a consolidated book of each leg alone.
+
+use dragonfly_aggregators::{Bbo, Liquidity};
+use dragonfly_core::{
+    market::{AggregatedBook, BookEvent, ConsolidatedBook, Legs, Symbol, Venue},
+    stage::Aggregator,
+};
+
+use crate::oracle::{Kind, View};
+
+/// A view on its way to the client.
+#[derive(Clone, Debug)]
+pub(super) enum Shown {
+    Consolidated(Box<ConsolidatedBook>),
+    Aggregated(Box<AggregatedBook>),
+}
+
+#[derive(Debug)]
+enum Book {
+    Bbo(Bbo),
+    Liquidity(Liquidity),
+}
+
+/// What a book is a book of.
+#[derive(Debug, PartialEq, Eq)]
+enum Scope {
+    Base(String),
+    Leg(Venue, Symbol),
+}
+
+/// All aggregators of a run.
+#[derive(Debug)]
+pub(super) struct Desk {
+    depth: usize,
+    books: Vec<(Scope, Book)>,
+}
+
+impl Desk {
+    /// Views of the best `depth` levels.
+    pub(super) const fn new(depth: usize) -> Self {
+        Self {
+            depth,
+            books: Vec::new(),
+        }
+    }
+
+    fn open(&mut self, event: &BookEvent) {
+        let leg = Scope::Leg(event.venue, event.native_symbol);
+        if self.books.iter().any(|(scope, _)| *scope == leg) {
+            return;
+        }
+        self.books.push((leg, Book::Bbo(Bbo::top(self.depth))));
+        let base = base(&event.symbol);
+        if !self
+            .books
+            .iter()
+            .any(|(scope, _)| *scope == Scope::Base(base.clone()))
+        {
+            let named = Symbol::new(&base).unwrap_or_default();
+            let bbo = Bbo::top(self.depth).named(named);
+            let sums = Liquidity::levels(self.depth).named(named);
+            self.books.push((Scope::Base(base.clone()), Book::Bbo(bbo)));
+            self.books.push((Scope::Base(base), Book::Liquidity(sums)));
+        }
+    }
+}
+
+/// The base currency of a unified symbol such as `BTC-USD`.
+fn base(symbol: &str) -> String {
+    symbol.split('-').next().unwrap_or_default().to_owned()
+}
+
+impl Aggregator for Desk {
+    type Input = BookEvent;
+    type Output = Shown;
+
+    fn apply(&mut self, event: &BookEvent) {
+        self.open(event);
+        for (scope, book) in &mut self.books {
+            let is_meant = match scope {
+                Scope::Base(base) => event
+                    .symbol
+                    .strip_prefix(base.as_str())
+                    .is_some_and(|r| r.starts_with('-')),
+                Scope::Leg(venue, symbol) => (*venue, *symbol) == event.key(),
+            };
+            match book {
+                Book::Bbo(bbo) if is_meant => bbo.apply(event),
+                Book::Liquidity(sums) if is_meant => sums.apply(event),
+                _ => {}
+            }
+        }
+    }
+
+    fn publish(&mut self) -> Option<Shown> {
+        self.books.iter_mut().find_map(|(_, book)| match book {
+            Book::Bbo(bbo) => bbo
+                .publish()
+                .map(|view| Shown::Consolidated(Box::new(view))),
+            Book::Liquidity(sums) => sums.publish().map(|view| Shown::Aggregated(Box::new(view))),
+        })
+    }
+}
+
+/// The name of the stream of a leg alone.
+pub(super) fn leg_stream(venue: &str, symbol: &str) -> String {
+    format!("leg {venue} {symbol}")
+}
+
+/// What the oracle is told of a view.
+pub(super) fn tell(shown: &Shown, at: u64, depth: usize) -> View {
+    match shown {
+        Shown::Consolidated(book) => consolidated(book, at, depth),
+        Shown::Aggregated(book) => {
+            let name = format!("liquidity {}", book.symbol);
+            let mut view = View::new(at, name, Kind::Aggregated, depth, book.seq);
+            legs(&mut view, &book.legs);
+            for (is_bid, side) in [(true, &book.bids), (false, &book.asks)] {
+                for level in side.iter() {
+                    view.level(is_bid, level.price.to_string(), level.qty.to_string(), None);
+                }
+            }
+            view
+        }
+    }
+}
+
+fn consolidated(book: &ConsolidatedBook, at: u64, depth: usize) -> View {
+    // A leg's own stream has the leg's own symbol; a merged one is named by its base.
+    let name = match book.legs.id(0) {
+        Some(leg) if leg.symbol == book.symbol => leg_stream(&leg.venue, &leg.native_symbol),
+        _ => format!("bbo {}", book.symbol),
+    };
+    let mut view = View::new(at, name, Kind::Consolidated, depth, book.seq);
+    legs(&mut view, &book.legs);
+    for (is_bid, side) in [(true, &book.bids), (false, &book.asks)] {
+        for level in side.iter() {
+            let leg = Some(usize::from(level.leg));
+            view.level(is_bid, level.price.to_string(), level.qty.to_string(), leg);
+        }
+    }
+    view
+}
+
+fn legs(view: &mut View, legs: &Legs) {
+    for (id, status) in legs.iter() {
+        let (venue, symbol) = (&*id.venue, &*id.native_symbol);
+        view.leg(venue, symbol, status.state.name(), status.epoch, status.seq);
+    }
+}

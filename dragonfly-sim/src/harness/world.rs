@@ -1,0 +1,497 @@
+//! The world of a run: markets, conversations, connections and the client, moved from one moment at
+//! which anything happens to the next.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Outcome, Scenario, Witness,
+    client::Client,
+    desk,
+    digest::Digest,
+    line::{Incoming, Refusal, Shared},
+    network::{Conn, Down, Up},
+    telling,
+};
+use crate::{
+    exchange::{Cx, Dialect, Frame, Listing},
+    fault::{Kind, Schedule},
+    ledger::{Entry, Record},
+    market::Market,
+    oracle::{Leg, Limits, Oracle, Rule, Violation},
+    random::Random,
+};
+
+const MS: u64 = 1_000_000;
+const SECOND: u64 = 1_000 * MS;
+/// The wall clock at the beginning of a run: 2026-01-01T00:00:00Z.
+const UTC: u64 = 1_767_225_600 * SECOND;
+/// How often all legs are looked at, in ns.
+const LOOK: u64 = 50 * MS;
+/// How long every leg must be well before the run may end.
+const WELL: u64 = 2 * SECOND;
+/// How long faults that have not fired are waited for after the last was due.
+const PATIENCE: u64 = 120 * SECOND;
+/// How many moments in a row may be the same one.
+const MOST_AT_ONCE: u32 = 20_000;
+
+/// A venue.
+pub(super) struct Exchange {
+    pub(super) dialect: &'static Dialect,
+    pub(super) listings: Vec<Listing>,
+}
+
+/// The venue's end of a feed's line, with what connects the two.
+pub(super) struct Port {
+    pub(super) number: u32,
+    pub(super) line: Shared,
+    pub(super) exchange: usize,
+    /// Which of the exchange's listings it is to carry.
+    pub(super) listings: Vec<usize>,
+    pub(super) conn: Option<Conn>,
+    /// When an attempt to connect ends, and how.
+    pub(super) connecting: Option<(u64, Option<Refusal>)>,
+    /// What will become of the next attempt, and the fault that wants it so.
+    pub(super) next_attempt: Option<(usize, Kind, u64)>,
+    /// The fault that wants the next subscription refused.
+    pub(super) refuse_next: Option<usize>,
+    pub(super) attempts: Vec<u64>,
+    /// When the venue allows the next attempt, in ns.
+    pub(super) not_before: u64,
+}
+
+/// Everything there is.
+pub(super) struct World<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) witness: &'a mut dyn Witness,
+    pub(super) now: u64,
+    pub(super) exchanges: Vec<Exchange>,
+    pub(super) ports: Vec<Port>,
+    pub(super) schedule: Schedule,
+    pub(super) random: Random,
+    pub(super) client: Result<Client, String>,
+    pub(super) oracle: Oracle,
+    pub(super) digest: Digest,
+    pub(super) messages: u64,
+    pub(super) next_stream: u64,
+    pub(super) connections: u64,
+    pub(super) looked: u64,
+    pub(super) read: u64,
+    pub(super) starved_until: u64,
+    /// Whether a connection has been cut for the sake of a fault of requests.
+    pub(super) is_provoking: bool,
+    pub(super) at_once: u32,
+    pub(super) found: Vec<Violation>,
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(scenario: &'a Scenario, witness: &'a mut dyn Witness) -> Self {
+        let mut exchanges: Vec<Exchange> = Vec::new();
+        let mut ports = Vec::new();
+        for plan in &scenario.sockets {
+            let known = exchanges
+                .iter()
+                .position(|e| e.dialect.name == plan.dialect.name);
+            let exchange = known.unwrap_or_else(|| {
+                exchanges.push(Exchange {
+                    dialect: plan.dialect,
+                    listings: Vec::new(),
+                });
+                exchanges.len() - 1
+            });
+            let mut listings = Vec::new();
+            for listing in &plan.listings {
+                let native = (plan.dialect.native)(listing.base, plan.dialect.quote);
+                let label = format!("market {} {native}", plan.dialect.name);
+                let mut random = Random::of(scenario.seed, &label);
+                let first = random.between(1_000_000, 1_000_000_000_000);
+                let market = Market::new(listing.character, random, 0);
+                listings.push(exchanges[exchange].listings.len());
+                exchanges[exchange]
+                    .listings
+                    .push(Listing::new(native, market, first, UTC));
+            }
+            ports.push(Port {
+                number: plan.number,
+                line: Shared::default(),
+                exchange,
+                listings,
+                conn: None,
+                connecting: None,
+                next_attempt: None,
+                refuse_next: None,
+                attempts: Vec::new(),
+                not_before: 0,
+            });
+        }
+        let lines: Vec<Shared> = ports.iter().map(|port| port.line.clone()).collect();
+        let mut limits = Limits {
+            view_delay: scenario.away,
+            ..Limits::default()
+        };
+        if scenario.plan.faults.iter().any(|f| f.kind == Kind::Starved) {
+            // A client that stood still has not read what reached its end of the line.
+            limits.alive = 0;
+        }
+        Self {
+            client: Client::new(scenario, &lines, UTC),
+            witness,
+            now: 0,
+            exchanges,
+            ports,
+            schedule: Schedule::new(&scenario.plan, scenario.span, scenario.seed),
+            random: Random::of(scenario.seed, "world"),
+            oracle: Oracle::new(limits),
+            digest: Digest::new(),
+            messages: 0,
+            next_stream: 0,
+            connections: 0,
+            looked: 0,
+            read: 0,
+            starved_until: 0,
+            is_provoking: false,
+            at_once: 0,
+            found: Vec::new(),
+            scenario,
+        }
+    }
+
+    /// Lets everything happen.
+    pub(super) fn run(mut self) -> Outcome {
+        let span = self.scenario.span;
+        let has_unfired = |world: &Self| world.schedule.counts().iter().any(|(_, n)| *n == 0);
+        while self.now < span || has_unfired(&self) && self.now < span + PATIENCE {
+            let end = if self.now < span {
+                span
+            } else {
+                self.now + LOOK
+            };
+            if !self.advance(end) {
+                return self.outcome();
+            }
+        }
+        for (index, (kind, count)) in self.schedule.counts().into_iter().enumerate() {
+            if count == 0 && self.could_happen(index) {
+                self.find(Rule::Fired, "plan", format!("{kind} never fired"));
+            }
+        }
+        self.calm();
+        let deadline = self.now + self.scenario.recovery();
+        let mut well_since = None;
+        while self.now < deadline {
+            let end = (self.now + LOOK).min(deadline);
+            if !self.advance(end) {
+                return self.outcome();
+            }
+            if self.read < self.now {
+                // The reader has not seen yet what has arrived.
+                continue;
+            }
+            let since = *well_since.get_or_insert(self.now);
+            match self.ailing().is_empty() {
+                true if self.now - since >= WELL => return self.outcome(),
+                true => {}
+                false => well_since = None,
+            }
+        }
+        for (leg, what) in self.ailing() {
+            let what = format!(
+                "{what}, {} s after the last fault",
+                self.scenario.recovery() / SECOND
+            );
+            self.find(Rule::Recovery, &leg, what);
+        }
+        self.outcome()
+    }
+
+    pub(super) fn find(&mut self, rule: Rule, stream: &str, what: impl Into<String>) {
+        self.found
+            .push(Violation::new(rule, self.now, stream, what));
+    }
+
+    fn outcome(mut self) -> Outcome {
+        let mut fired = BTreeMap::new();
+        for (kind, count) in self.schedule.counts() {
+            *fired.entry(kind).or_insert(0) += count;
+        }
+        let mut violations = self.oracle.violations().to_vec();
+        violations.append(&mut self.found);
+        Outcome {
+            digest: self.digest.0,
+            judged: self.oracle.judged(),
+            messages: self.messages,
+            fired,
+            violations,
+            span: self.now,
+        }
+    }
+
+    /// Goes on to the next moment at which anything happens, at the latest to `end`; false when
+    /// there is no going on.
+    fn advance(&mut self, end: u64) -> bool {
+        let next = self.next_at().min(end).max(self.now);
+        self.at_once = if next == self.now {
+            self.at_once + 1
+        } else {
+            0
+        };
+        if self.at_once > MOST_AT_ONCE {
+            self.find(
+                Rule::Storm,
+                "client",
+                "time stands still: there is always something due now",
+            );
+            return false;
+        }
+        if let Ok(client) = &self.client {
+            client.advance(next - self.now);
+        }
+        self.now = next;
+        if self.schedule.due().is_some_and(|at| at <= next) {
+            self.schedule.arm(next);
+        }
+        self.trouble();
+        self.trade();
+        self.talk();
+        self.arrive();
+        if !self.let_the_client_work() {
+            return false;
+        }
+        self.see_to_acts();
+        if self.now >= self.looked + LOOK && self.starved_until <= self.now {
+            self.looked = self.now;
+            self.tell(Record::Looked { at: self.now });
+        }
+        true
+    }
+
+    fn next_at(&self) -> u64 {
+        let is_starved = self.now < self.starved_until;
+        let markets = self
+            .exchanges
+            .iter()
+            .flat_map(|exchange| &exchange.listings);
+        let markets = markets.map(|listing| listing.market.due()).min();
+        let ports = self.ports.iter().filter_map(|port| {
+            let conn = port.conn.as_ref().and_then(|conn| conn.due(is_starved));
+            let connecting = port.connecting.map(|(at, _)| at);
+            let line = port.line.get().due.filter(|_| !is_starved);
+            [conn, connecting, line].into_iter().flatten().min()
+        });
+        let starved = is_starved.then_some(self.starved_until);
+        let looked = (!is_starved).then_some(self.looked + LOOK);
+        [markets, ports.min(), self.schedule.due(), starved, looked]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(u64::MAX)
+    }
+
+    /// Markets move, and those who listen are told.
+    fn trade(&mut self) {
+        for exchange in 0..self.exchanges.len() {
+            for listing in 0..self.exchanges[exchange].listings.len() {
+                let known = &mut self.exchanges[exchange].listings[listing];
+                if known.market.due() <= self.now {
+                    known.market.step(self.now);
+                    known.stamp(UTC + self.now);
+                    self.announce(exchange, listing);
+                }
+            }
+        }
+    }
+
+    /// The book of a listing has changed.
+    fn announce(&mut self, exchange: usize, listing: usize) {
+        for port in 0..self.ports.len() {
+            if self.ports[port].exchange == exchange {
+                self.converse(port, |talk, cx| talk.on_market(listing, cx));
+            }
+        }
+    }
+
+    /// Lets a conversation speak; `None` when nobody is there.
+    pub(super) fn converse<R>(
+        &mut self,
+        port: usize,
+        speak: impl FnOnce(&mut dyn crate::exchange::Conversation, &mut Cx<'_>) -> R,
+    ) -> Option<R> {
+        let Self {
+            ports,
+            exchanges,
+            schedule,
+            next_stream,
+            ..
+        } = self;
+        let port = &mut ports[port];
+        let conn = port.conn.as_mut()?;
+        let exchange = &exchanges[port.exchange];
+        let mut out: Vec<Frame> = Vec::new();
+        let mut cx = Cx {
+            now: self.now,
+            utc: UTC + self.now,
+            listings: &exchange.listings,
+            depth: self.scenario.depth,
+            out: &mut out,
+        };
+        let said = speak(conn.conversation.as_deref_mut()?, &mut cx);
+        let number = port.number;
+        let target = |listing: usize| {
+            let native = exchange.listings[listing].native.clone();
+            (exchange.dialect.name, number, native)
+        };
+        conn.post(out, self.now, next_stream, schedule, &target);
+        Some(said)
+    }
+
+    /// Conversations hear what has reached them, and do what is due.
+    fn talk(&mut self) {
+        for port in 0..self.ports.len() {
+            self.settle_attempt(port);
+            while let Some(up) = self.ports[port]
+                .conn
+                .as_mut()
+                .and_then(|c| c.take_up(self.now))
+            {
+                match up {
+                    Up::Text(text) => {
+                        self.converse(port, |talk, cx| talk.on_text(&text, cx));
+                    }
+                    Up::Ping => {
+                        if let Some(conn) = &mut self.ports[port].conn {
+                            conn.pong(self.now);
+                        }
+                    }
+                }
+            }
+            let due = self.ports[port]
+                .conn
+                .as_ref()
+                .and_then(|c| c.conversation.as_ref()?.due());
+            if due.is_some_and(|at| at <= self.now) {
+                self.converse(port, |talk, cx| talk.on_due(cx));
+            }
+        }
+    }
+
+    /// What has reached the client goes into the ledger and into its inbox.
+    fn arrive(&mut self) {
+        if self.now < self.starved_until {
+            return;
+        }
+        for port in 0..self.ports.len() {
+            while let Some(down) = self.ports[port]
+                .conn
+                .as_mut()
+                .and_then(|c| c.take_down(self.now))
+            {
+                let incoming = match down {
+                    Down::Frame(frame) => self.deliver(port, frame),
+                    Down::Pong => Incoming::Pong,
+                    Down::End => {
+                        self.ports[port].conn = None;
+                        Incoming::End
+                    }
+                };
+                self.ports[port].line.get().inbox.push_back(incoming);
+            }
+        }
+    }
+
+    fn deliver(&mut self, port: usize, frame: Frame) -> Incoming {
+        self.messages += 1;
+        self.digest.word(self.now);
+        self.digest.bytes(&frame.text);
+        let (number, exchange) = (self.ports[port].number, self.ports[port].exchange);
+        let text = || String::from_utf8_lossy(&frame.text).into_owned();
+        let claims: Vec<(u64, u64)> = frame.claims.iter().map(|c| (c.stream, c.seq)).collect();
+        self.witness.note(self.now, &|| {
+            format!("socket {number} <- {claims:?} {}", text())
+        });
+        self.tell(Record::Heard {
+            at: self.now,
+            socket: number,
+        });
+        for claim in frame.claims {
+            let exchange = &self.exchanges[exchange];
+            let entry = Entry {
+                at: self.now,
+                socket: number,
+                venue: exchange.dialect.name.to_owned(),
+                symbol: exchange.listings[claim.listing].native.clone(),
+                stream: claim.stream,
+                seq: claim.seq,
+                is_whole: claim.step != crate::exchange::Step::Change,
+                bids: claim.bids,
+                asks: claim.asks,
+            };
+            self.tell(Record::Entry(entry));
+        }
+        Incoming::Text(frame.text)
+    }
+
+    fn tell(&mut self, record: Record) {
+        self.witness.record(&record);
+        self.oracle.record(record);
+    }
+
+    /// Steps the flow to its rest; false when it cannot go on.
+    fn let_the_client_work(&mut self) -> bool {
+        if self.now < self.starved_until {
+            return true;
+        }
+        let is_away = self.now < self.read + self.scenario.away;
+        if !is_away {
+            self.read = self.now;
+        }
+        let (now, depth) = (self.now, self.scenario.view_depth);
+        let plant = self.scenario.plant;
+        let (is_calm, mut lost) = (self.scenario.plan.faults.is_empty(), None);
+        let (oracle, digest, witness) = (&mut self.oracle, &mut self.digest, &mut *self.witness);
+        let mut see = |shown: &desk::Shown| {
+            let mut view = desk::tell(shown, now, depth);
+            if let Some(plant) = plant {
+                plant.spoil_view(&mut view);
+            }
+            telling::mix(digest, &view);
+            witness.view(&view);
+            let is_lost = |leg: &&Leg| matches!(leg.state.as_str(), "gap" | "crossed" | "closed");
+            if is_calm && lost.is_none() {
+                lost = view.legs.iter().find(is_lost).cloned();
+            }
+            witness.note(now, &|| telling::words(&view));
+            oracle.view(view);
+        };
+        let ran = match &mut self.client {
+            Ok(client) => client.run(is_away, &mut see),
+            Err(why) => Err(why.clone()),
+        };
+        if let Some(leg) = lost {
+            let what = format!("{} is {} without any fault", leg.symbol, leg.state);
+            self.find(Rule::Recovery, &leg.venue, what);
+        }
+        if let Err(why) = ran {
+            self.find(Rule::Failure, "client", why);
+            return false;
+        }
+        true
+    }
+
+    /// The end of all faults: what lasts is over, and every market moves a little.
+    fn calm(&mut self) {
+        self.schedule.end();
+        self.starved_until = 0;
+        for exchange in &mut self.exchanges {
+            for listing in &mut exchange.listings {
+                listing.frozen_until = 0;
+                let gap = self.random.between(100, 900) * MS;
+                listing.market.calm(self.now, gap);
+            }
+        }
+        for port in &mut self.ports {
+            (port.next_attempt, port.refuse_next) = (None, None);
+            if let Some(conn) = &mut port.conn {
+                (conn.mute_until, conn.jammed_until, conn.deaf_until) = (0, 0, 0);
+            }
+        }
+    }
+}

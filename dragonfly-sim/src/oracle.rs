@@ -1,0 +1,195 @@
+//! The oracle: judges what a client of a flow was shown against what the venues said.
+//!
+//! It shares no code with the product: it works on decimal text in sorted vectors, the obvious way.
+//! Its input is a ledger ([`Record`]) and the views clients received ([`View`]), in the order of
+//! time; its output is a list of [`Violation`]s, each of one [`Rule`].
+//!
+//! # How a leg finds its entry
+//!
+//! A leg shows the epoch of its book and the number of its last change. The number is the ledger's
+//! `seq`. The epoch is the client's own count of complete restarts; which of the ledger's streams
+//! it is, the oracle finds out. When a leg shows an epoch for the first time, every stream is a
+//! candidate of which a whole book arrived since the epoch before was first shown. Each view after
+//! that strikes out the candidates that have no entry of the leg's number that had arrived, or one
+//! with other levels than the view has of the leg. When none is left, the leg shows what nobody
+//! said: rule (a).
+
+mod decimal;
+mod leg;
+mod merge;
+mod view;
+
+use std::collections::{BTreeMap, HashMap};
+
+use leg::{Shown, Truth};
+pub use view::{Kind, Leg, Rule, Shelf, View, Violation};
+
+use crate::ledger::{Entry, Record};
+
+/// What the product promises, and how exactly it is held to it. Times in ns.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// A leg is not `Live` for longer without any message on its connection.
+    pub silence: u64,
+    /// A leg is not `Live` for longer without a message of its own.
+    pub own_silence: u64,
+    /// The same, of venues where nothing but a message of its own proves a book right.
+    pub image_silence: BTreeMap<String, u64>,
+    /// A leg is not `Stale` sooner after a message of its own.
+    pub alive: u64,
+    /// What has arrived is shown within this time, or the leg is not `Live`.
+    pub lag: u64,
+    /// How many images may arrive of a new count before the leg takes it up.
+    pub recount_images: u64,
+    /// How much later than its message a view may come.
+    pub view_delay: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const SECOND: u64 = 1_000_000_000;
+        const TOLERANCE: u64 = 100_000_000;
+        Self {
+            silence: 5 * SECOND + TOLERANCE,
+            own_silence: 60 * SECOND + TOLERANCE,
+            image_silence: BTreeMap::from([("binance".to_owned(), 5 * SECOND + TOLERANCE)]),
+            alive: 5 * SECOND - TOLERANCE,
+            lag: TOLERANCE / 2,
+            recount_images: 17,
+            view_delay: 0,
+        }
+    }
+}
+
+/// How many views a client may be behind of what was published.
+const MOST_BEHIND: u64 = 100_000;
+
+/// Which book: the venue's id and the venue's own symbol.
+type Key = (String, String);
+
+/// What has been judged so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Judged {
+    /// Entries of the ledger that arrived.
+    pub entries: u64,
+    /// Views.
+    pub views: u64,
+    /// Legs of views that were `Live` and compared with their entry.
+    pub legs: u64,
+}
+
+/// The judge.
+#[derive(Debug, Default)]
+pub struct Oracle {
+    limits: Limits,
+    truths: HashMap<Key, Truth>,
+    /// When a message of any kind last arrived, by connection.
+    heard: BTreeMap<u32, u64>,
+    /// What each client's stream shows of each leg.
+    shown: HashMap<(String, Key), Shown>,
+    /// The last sequence of each client's stream.
+    sequences: HashMap<(String, String), u64>,
+    /// The published views, by stream and sequence: what other clients may be shown.
+    published: HashMap<(String, u64), View>,
+    violations: Vec<Violation>,
+    judged: Judged,
+}
+
+impl Oracle {
+    /// A judge with these limits.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            ..Self::default()
+        }
+    }
+
+    /// What has been found so far.
+    pub fn violations(&self) -> &[Violation] {
+        &self.violations
+    }
+
+    /// What has been judged so far.
+    pub const fn judged(&self) -> Judged {
+        self.judged
+    }
+
+    /// Takes a record of the ledger. Records and views come in the order of time, of those of one
+    /// moment the records first, and a [`Record::Looked`] after the views.
+    pub fn record(&mut self, record: Record) {
+        match record {
+            Record::Entry(entry) => self.arrived(entry),
+            Record::Heard { at, socket } => {
+                self.heard.insert(socket, at);
+            }
+            Record::Looked { at } => self.look(at),
+        }
+    }
+
+    fn arrived(&mut self, entry: Entry) {
+        self.judged.entries += 1;
+        self.heard.insert(entry.socket, entry.at);
+        let key = (entry.venue.clone(), entry.symbol.clone());
+        let truth = self.truths.entry(key).or_default();
+        if let Err(what) = truth.take(entry) {
+            self.violations.push(what);
+        }
+    }
+
+    /// Judges a view.
+    pub fn view(&mut self, view: View) {
+        self.judged.views += 1;
+        self.judge_sequence(&view);
+        if !view.client.is_empty() {
+            return self.judge_copy(&view);
+        }
+        self.judge_legs(&view);
+        self.judge_merge(&view);
+        // A client that far behind is not waited for.
+        let old = view.seq.saturating_sub(MOST_BEHIND);
+        self.published.remove(&(view.stream.clone(), old));
+        self.published.insert((view.stream.clone(), view.seq), view);
+    }
+
+    /// Rule (f): no view is left out without being counted as skipped.
+    fn judge_sequence(&mut self, view: &View) {
+        let key = (view.client.clone(), view.stream.clone());
+        let last = self.sequences.insert(key, view.seq);
+        let expected = last.map_or(1, |last| last + 1) + view.skipped;
+        if view.seq != expected && !(last.is_none() && view.skipped == 0) {
+            let what = format!(
+                "seq {} with {} skipped, {expected} expected",
+                view.seq, view.skipped
+            );
+            self.violate(Rule::Subsequence, view, what);
+        }
+    }
+
+    /// Rule (f): what a client is shown has been published.
+    fn judge_copy(&mut self, view: &View) {
+        let key = (view.stream.clone(), view.seq);
+        let what = match self.published.get(&key) {
+            None => "was never published".to_owned(),
+            Some(published) if !published.shows_the_same(view) => {
+                "differs from what was published".to_owned()
+            }
+            Some(_) => return,
+        };
+        self.violate(
+            Rule::Subsequence,
+            view,
+            format!("client {:?}: seq {} {what}", view.client, view.seq),
+        );
+    }
+
+    fn violate(&mut self, rule: Rule, view: &View, what: String) {
+        self.violations.push(Violation {
+            rule,
+            at: view.at,
+            stream: view.stream.clone(),
+            what,
+        });
+    }
+}
