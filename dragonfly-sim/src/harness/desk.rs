@@ -18,8 +18,8 @@ pub(super) enum Shown {
 
 #[derive(Debug)]
 enum Book {
-    Bbo(Bbo),
-    Liquidity(Liquidity),
+    Bbo(Box<Bbo>),
+    Liquidity(Box<Liquidity>),
 }
 
 /// What a book is a book of.
@@ -50,7 +50,8 @@ impl Desk {
         if self.books.iter().any(|(scope, _)| *scope == leg) {
             return;
         }
-        self.books.push((leg, Book::Bbo(Bbo::top(self.depth))));
+        self.books
+            .push((leg, Book::Bbo(Box::new(Bbo::top(self.depth)))));
         let base = base(&event.symbol);
         if !self
             .books
@@ -60,8 +61,10 @@ impl Desk {
             let named = Symbol::new(&base).unwrap_or_default();
             let bbo = Bbo::top(self.depth).named(named);
             let sums = Liquidity::levels(self.depth).named(named);
-            self.books.push((Scope::Base(base.clone()), Book::Bbo(bbo)));
-            self.books.push((Scope::Base(base), Book::Liquidity(sums)));
+            self.books
+                .push((Scope::Base(base.clone()), Book::Bbo(Box::new(bbo))));
+            self.books
+                .push((Scope::Base(base), Book::Liquidity(Box::new(sums))));
         }
     }
 }
