@@ -51,7 +51,8 @@ impl Listing {
     /// The venue's count and its time stamps begin again, lower.
     pub(crate) fn recount(&mut self, by_us: u64) {
         self.generation += 1;
-        let lower = self.number() / 3;
+        // A venue's numbers begin with 1.
+        let lower = (self.number() / 3).max(1);
         self.offset = lower.wrapping_sub(self.market.version);
         self.behind_us += by_us;
         self.stamp_us = self.stamp_us.saturating_sub(by_us);

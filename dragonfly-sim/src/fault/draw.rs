@@ -33,6 +33,8 @@ pub(crate) fn draw(seed: u64, venues: &[&str]) -> Plan {
             Kind::Stall | Kind::HalfOpen | Kind::Frozen | Kind::Halted | Kind::Refused => 2.0,
             Kind::LostRequest | Kind::ConnectHangs | Kind::RetryAfter => 2.0,
             Kind::Starved | Kind::ConnectRefused | Kind::AcceptThenClose => 4.0,
+            // Counts that begin again and again at the same low numbers cannot be told apart.
+            Kind::Recount => 4.0,
             Kind::Cut | Kind::Close1000 | Kind::Close1001 | Kind::Close1012 => 20.0,
             _ => 60.0,
         };

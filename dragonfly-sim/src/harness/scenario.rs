@@ -91,7 +91,8 @@ impl Scenario {
                 .retain(|_| at.next().is_some_and(|at| keep.contains(&at)));
         }
         // Kraken's checksum vouches for ten levels a side and no more.
-        let depth = random.pick(&[10, 10, 10, 5, 1, 8], 10);
+        let most = if names.contains(&"kraken") { 10 } else { 20 };
+        let depth = random.pick(&[10, 10, most, 5, 1, 8], 10);
         let is_tight = random.chance(1, 3);
         Self {
             seed,

@@ -94,6 +94,13 @@ impl Truth {
         Ok(())
     }
 
+    /// Whether the venue sends nothing but whole books.
+    fn is_imaging(&self) -> bool {
+        let is_whole = |stream: &Stream| stream.wholes == stream.arrivals;
+        let is_many = |stream: &Stream| stream.wholes > 2;
+        self.streams.values().all(is_whole) && self.streams.values().any(is_many)
+    }
+
     /// When a message last arrived that was there at `at`, as far as is remembered.
     fn heard_by(&self, at: u64) -> Option<u64> {
         self.recent.iter().rev().copied().find(|heard| *heard <= at)
@@ -160,6 +167,13 @@ impl Oracle {
             said.is_some_and(|said| said.at <= view.at && agrees(said, view, at))
         };
         shown.candidates.retain(fits);
+        if shown.candidates.is_empty() && truth.is_imaging() {
+            // An image is whole in itself: with the next one that is ahead of it a book may pass
+            // over to the new count without beginning again.
+            let after = before.last().map_or(0, |last| last + 1);
+            let newer = truth.streams.range(after..).map(|(number, _)| *number);
+            shown.candidates = newer.filter(fits).collect();
+        }
         let Some(stream) = shown.candidates.last() else {
             shown.is_condemned = true;
             found.push((Rule::Truth, explain(truth, &before, view, at)));
@@ -310,8 +324,11 @@ impl Shown {
         if seq > self.seq && head_at + limits.lag < now && !is_same {
             return Some(format!("seq {seq} arrived {} ms ago", ms(head_at)));
         }
-        let is_newer = |(_, stream): &(&u64, &Stream)| {
-            stream.whole_at.is_some_and(|at| at + limits.lag < now)
+        let is_newer = |(number, stream): &(&u64, &Stream)| {
+            let head = truth.said(**number, stream.head.0);
+            let is_other = |head: &Said| (&head.bids, &head.asks) != (&said.bids, &said.asks);
+            head.is_some_and(is_other)
+                && stream.whole_at.is_some_and(|at| at + limits.lag < now)
                 && stream.arrivals >= limits.recount_images
         };
         let newer = truth.streams.range(at + 1..).find(is_newer);

@@ -41,14 +41,18 @@ fn the_flow_stands_a_few_worlds_and_the_same_seeds_are_the_same_worlds() {
     assert_ne!(run(&options).digest, first.digest);
 }
 
-/// Seeds that once failed, for the mistake that made them fail.
+/// Worlds that once failed, for the mistake that made them fail.
 #[test]
-fn worlds_that_found_something_stay_found() {
-    // A connection's count that restarted just below what was last counted.
-    let mut options = Options::new(40..41);
-    options.keep = Some(vec![6]);
+fn what_was_found_once_is_not_found_again() {
+    // A connection's count that begins again just below what was last counted.
+    let mut options = Options::new(0..3);
+    options.venues = vec!["coinbase-advanced".to_owned()];
+    let mut recounts = plan(Kind::Recount, "coinbase-advanced");
+    recounts.faults[0].rate = 60.0;
+    options.plan = Some(recounts);
     let summary = run(&options);
     assert!(summary.failures.is_empty(), "{}", say(&summary.failures));
+    assert!(summary.fired[&Kind::Recount] > 10);
 }
 
 #[test]
