@@ -85,7 +85,9 @@ fn main() {
     let runs = if is_test { 1 } else { 21 };
     let mut report = Report::new("early_parse", !is_test);
     pin_to(0);
-    report.line(format_args!("\n### Over loopback TLS, in microseconds\n"));
+    report.line(format_args!(
+        "\n### Early parse over loopback TLS, in microseconds\n"
+    ));
     report.line(format_args!(
         "| message | from the first byte: whole | early | from the last byte: whole | early |"
     ));
@@ -105,7 +107,9 @@ fn main() {
             median(&early, |t| t.last),
         ));
     }
-    report.line(format_args!("\n### Without a network, in microseconds\n"));
+    report.line(format_args!(
+        "\n### Early parse without a network, in microseconds\n"
+    ));
     report.line(format_args!(
         "| message | whole | early: all parts together | early: behind the last part |"
     ));
