@@ -279,11 +279,10 @@ impl<T> Ring<T, Cursor> {
 
 impl<T, P: Progress> Drop for Ring<T, P> {
     fn drop(&mut self) {
-        // SAFETY: these slots hold an item, and with every end gone only we are left.
-        let left = self
-            .progress
-            .filled()
-            .map(|position| unsafe { self.slots.take(position) });
+        let left = self.progress.filled().map(|position| {
+            // SAFETY: the slot holds an item, and with every end gone only we are left.
+            unsafe { self.slots.take(position) }
+        });
         // A vector drops all of them, even when one's drop panics.
         drop(left.collect::<Vec<_>>());
     }
