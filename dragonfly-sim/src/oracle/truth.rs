@@ -109,13 +109,15 @@ impl Truth {
         self.recent.push_back(at);
         let stream = self.streams.entry(entry.stream).or_default();
         stream.arrivals += 1;
+        if is_whole && stream.whole_at.is_none() && stream.head.0 > seq {
+            // Changes that overtook the whole book they follow are news from now on.
+            stream.head.1 = at;
+        } else if is_whole || seq > stream.head.0 {
+            stream.head = (seq, at);
+        }
         if is_whole {
             stream.whole_at = Some(at);
             stream.wholes += 1;
-        }
-        // A client begins with a whole book; changes that come before it are of no use to it.
-        if is_whole || stream.whole_at.is_some() && seq > stream.head.0 {
-            stream.head = (seq, at);
         }
         let known = self.said.get(&(entry.stream, seq));
         if let Some(known) = known {
