@@ -126,14 +126,10 @@ impl<'a> World<'a> {
             });
         }
         let lines: Vec<Shared> = ports.iter().map(|port| port.line.clone()).collect();
-        let mut limits = Limits {
+        let limits = Limits {
             view_delay: scenario.away,
             ..Limits::default()
         };
-        if scenario.plan.faults.iter().any(|f| f.kind == Kind::Starved) {
-            // A client that stood still has not read what reached its end of the line.
-            limits.alive = 0;
-        }
         Self {
             client: Client::new(scenario, &lines, UTC),
             witness,
