@@ -168,7 +168,7 @@ impl Cx<'_> {
 
     /// The listing with this symbol, in the venue's own spelling, that is (still) traded.
     fn find(&self, native: &str) -> Option<usize> {
-        let is_it = |l: &Listing| l.is_listed && l.native == native;
+        let is_it = |l: &Listing| l.is_known() && l.native == native;
         self.listings.iter().position(is_it)
     }
 

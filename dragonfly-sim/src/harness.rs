@@ -11,6 +11,7 @@ mod client;
 mod desk;
 mod digest;
 mod ending;
+mod fragile;
 mod line;
 mod network;
 mod planted;

@@ -10,6 +10,8 @@ pub(crate) struct Listing {
     pub(crate) market: Market,
     /// False once it has been delisted.
     pub(crate) is_listed: bool,
+    /// Whether it goes on under another symbol.
+    pub(crate) is_renamed: bool,
     /// Nothing is sent of it before this time in ns.
     pub(crate) frozen_until: u64,
     /// How often the venue's count has begun.
@@ -29,12 +31,18 @@ impl Listing {
             native,
             market,
             is_listed: true,
+            is_renamed: false,
             frozen_until: 0,
             generation: 0,
             offset: first,
             behind_us: 0,
             stamp_us: utc / 1_000,
         }
+    }
+
+    /// Whether there is anything to be had under its symbol.
+    pub(crate) const fn is_known(&self) -> bool {
+        self.is_listed && !self.is_renamed
     }
 
     /// The venue's number of the book as it is.

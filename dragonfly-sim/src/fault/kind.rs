@@ -75,6 +75,14 @@ kinds! {
     Close1001 "close-1001" Line []
     /// The venue closes with code 1012.
     Close1012 "close-1012" Line []
+    /// Every connection of the run breaks at the same moment.
+    CutAll "cut-all" Line []
+    /// All connections fall silent one after the other, and speak again in another order.
+    RollingStall "rolling-stall" Line []
+    /// From now on no connection lives longer than a set time, as where a venue cuts after a day.
+    Lifetime "lifetime" Line []
+    /// The adapter panics at the next message.
+    AdapterPanic "adapter-panic" Line []
     /// The venue asks its client to connect again.
     AskToReconnect "ask-to-reconnect" Line ["binance" "bitstamp"]
     /// Attempts to connect are refused.
@@ -85,6 +93,8 @@ kinds! {
     AcceptThenClose "accept-then-close" Connect []
     /// The venue answers 429 and asks to wait.
     RetryAfter "retry-after" Connect []
+    /// The venue's name stands for another address from now on, and the old one is dead.
+    DnsMoved "dns-moved" Connect []
     /// A message is lost.
     Gap "gap" Message []
     /// A message comes twice.
@@ -95,16 +105,38 @@ kinds! {
     Reordered "reordered" Message []
     /// The checksum is wrong.
     Checksum "checksum" Message ["kraken"]
-    /// The first number of a message is none, or none that could be a price.
+    /// The first price of a message is no number.
     Malformed "malformed-number" Message []
+    /// The first price of a message has another type than a number.
+    WrongType "wrong-type" Message []
+    /// The first price of a message is negative.
+    NegativePrice "negative-price" Message []
+    /// The first price of a message is zero.
+    ZeroPrice "zero-price" Message []
+    /// The first price of a message has more digits than any price.
+    EndlessPrice "endless-price" Message []
+    /// The first price of a message is spelled in another way: with an exponent, or more zeros.
+    Respelled "respelled-price" Message []
+    /// A key of a message comes twice, with two values.
+    DuplicateKey "duplicate-key" Message []
     /// A message comes cut in half.
     Truncated "truncated" Message []
-    /// Something that is no message comes between others.
+    /// A message comes in another encoding.
+    Encoding "other-encoding" Message []
+    /// A message comes compressed, which nobody asked for.
+    Compressed "compressed" Message []
+    /// Bytes that mean nothing come between others.
     Garbage "garbage" Message []
+    /// A message without a byte comes between others.
+    Empty "empty-message" Message []
+    /// A page in HTML comes between others.
+    Html "html" Message []
+    /// Brackets nested without end come between others.
+    Nested "deep-nesting" Message []
     /// A level that was never there is removed.
     ZeroSize "zero-size" Message ["bybit" "coinbase-advanced" "kraken"]
     /// The venue's time stamps are nonsense.
-    Timestamps "timestamps" Message ["bybit" "coinbase-advanced" "kraken"]
+    Timestamps "timestamps" Message ["bitstamp" "bybit" "coinbase-advanced" "kraken"]
     /// A request of the client is lost.
     LostRequest "lost-request" Request []
     /// A subscription is refused.
@@ -117,6 +149,10 @@ kinds! {
     PartialSnapshot "partial-snapshot" Venue ["bybit" "coinbase-advanced" "kraken"]
     /// The venue's count of updates begins again.
     Recount "recount" Venue ["binance" "bitstamp" "bybit" "coinbase-advanced"]
+    /// The venue's prices have one more decimal from now on.
+    TickSize "tick-size" Venue []
+    /// An instrument goes on under another symbol.
+    Renamed "renamed" Venue []
     /// The venue's own book is crossed.
     Crossed "crossed" Venue []
     /// The book has fewer levels than are wanted.
@@ -157,6 +193,8 @@ impl Kind {
             Self::Burst => 1_000,
             Self::Starved => 1_500,
             Self::RetryAfter => 4_000,
+            Self::RollingStall => 8_000,
+            Self::Lifetime => 6_000,
             _ => 0,
         }
     }

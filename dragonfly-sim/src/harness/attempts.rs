@@ -25,7 +25,7 @@ impl World<'_> {
                 self.witness
                     .note(self.now, &|| format!("socket {port} -> {act:?}"));
                 match act {
-                    Act::Connect => self.attempt(port),
+                    Act::Connect(address) => self.attempt(port, address),
                     Act::Send(text) => self.request(port, text),
                     Act::Ping => self.send_up(port, Up::Ping),
                     Act::Drop => self.ports[port].conn = None,
@@ -61,7 +61,7 @@ impl World<'_> {
     }
 
     /// A client begins to connect.
-    pub(super) fn attempt(&mut self, port: usize) {
+    pub(super) fn attempt(&mut self, port: usize, address: u32) {
         let now = self.now;
         let latency = self.scenario.latency;
         let end = &mut self.ports[port];
@@ -82,6 +82,8 @@ impl World<'_> {
                 let seconds = fault.map_or(1, |(_, _, ms)| ms.div_ceil(1_000));
                 (quick, Some(Refusal::RetryAfter(seconds)))
             }
+            // Nobody is there any more.
+            _ if address != end.line.get().address => (quick, Some(Refusal::Refused)),
             _ => (quick, None),
         });
         if let Some((index, kind, _)) = fault {
@@ -126,6 +128,8 @@ impl World<'_> {
         );
         self.ports[port].line.get().inbox.clear();
         self.ports[port].conn = Some(Conn::new(dialect, talk, self.scenario.latency, random));
+        let lifetime = self.ports[port].lifetime;
+        self.ports[port].ends_at = lifetime.map(|(_, lasts)| now + lasts);
         self.converse(port, |talk, cx| talk.on_open(cx));
         if let Some(index) = self.ports[port].refuse_next.take() {
             self.converse(port, |talk, cx| talk.trick(Trick::Refuse, 0, cx));

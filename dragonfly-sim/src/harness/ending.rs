@@ -21,7 +21,7 @@ impl World<'_> {
                 };
                 let fits = self.schedule.fits(index, &target);
                 was_any |= fits;
-                fits && listing.is_listed
+                fits && listing.is_known()
             })
         });
         is_any || !was_any
@@ -39,7 +39,7 @@ impl World<'_> {
                     self.oracle
                         .is_settled(&stream, exchange.dialect.name, &listing.native);
                 if let Err(what) = settled
-                    && listing.is_listed
+                    && listing.is_known()
                 {
                     ailing.push((stream, what));
                 }

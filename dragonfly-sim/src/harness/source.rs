@@ -54,6 +54,7 @@ impl Source for Socket {
             clock,
             state: State::New,
             backlog: Backlog::default(),
+            address: None,
         })
     }
 
@@ -85,6 +86,8 @@ struct SocketStage {
     clock: Clock,
     state: State,
     backlog: Backlog,
+    /// What the venue's name was last found to stand for.
+    address: Option<u32>,
 }
 
 impl Stage for SocketStage {
@@ -117,7 +120,11 @@ impl SocketStage {
             }
             State::Waiting(at) if at > now.mono => false,
             State::Waiting(_) if self.connects.take(now.mono) => {
-                self.line.get().acts.push(Act::Connect);
+                let mut line = self.line.get();
+                if !self.plant.is_some_and(Plant::keeps_address) || self.address.is_none() {
+                    self.address = Some(line.address);
+                }
+                line.acts.push(Act::Connect(self.address.unwrap_or(0)));
                 self.state = State::Connecting;
                 true
             }

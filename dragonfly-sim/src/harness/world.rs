@@ -14,7 +14,7 @@ use super::{
     telling,
 };
 use crate::{
-    exchange::{Cx, Dialect, Frame, Listing},
+    exchange::{Claim, Cx, Dialect, Frame, Listing},
     fault::{Kind, Schedule},
     ledger::{Entry, Record},
     market::Market,
@@ -25,7 +25,7 @@ use crate::{
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
 /// The wall clock at the beginning of a run: 2026-01-01T00:00:00Z.
-const UTC: u64 = 1_767_225_600 * SECOND;
+pub(super) const UTC: u64 = 1_767_225_600 * SECOND;
 /// How often all legs are looked at, in ns.
 const LOOK: u64 = 50 * MS;
 /// How long every leg must be well before the run may end.
@@ -58,6 +58,12 @@ pub(super) struct Port {
     pub(super) attempts: Vec<u64>,
     /// When the venue allows the next attempt, in ns.
     pub(super) not_before: u64,
+    /// How long connections live, in ns, and the fault that wants it so.
+    pub(super) lifetime: Option<(usize, u64)>,
+    /// When the connection has lived that long.
+    pub(super) ends_at: Option<u64>,
+    /// The next silence: from when to when.
+    pub(super) silence: Option<(u64, u64)>,
 }
 
 /// Everything there is.
@@ -123,6 +129,9 @@ impl<'a> World<'a> {
                 refuse_next: None,
                 attempts: Vec::new(),
                 not_before: 0,
+                lifetime: None,
+                ends_at: None,
+                silence: None,
             });
         }
         let lines: Vec<Shared> = ports.iter().map(|port| port.line.clone()).collect();
@@ -274,7 +283,11 @@ impl<'a> World<'a> {
             let conn = port.conn.as_ref().and_then(|conn| conn.due(is_starved));
             let connecting = port.connecting.map(|(at, _)| at);
             let line = port.line.get().due.filter(|_| !is_starved);
-            [conn, connecting, line].into_iter().flatten().min()
+            let silence = port.silence.map(|(from, _)| from);
+            [conn, connecting, line, port.ends_at, silence]
+                .into_iter()
+                .flatten()
+                .min()
         });
         let starved = is_starved.then_some(self.starved_until);
         let looked = (!is_starved).then_some(self.looked + LOOK);
@@ -333,6 +346,8 @@ impl<'a> World<'a> {
             out: &mut out,
         };
         let said = speak(conn.conversation.as_deref_mut()?, &mut cx);
+        out.iter_mut()
+            .for_each(|frame| rename(frame, &exchange.listings));
         let number = port.number;
         let target = |listing: usize| {
             let native = exchange.listings[listing].native.clone();
@@ -488,9 +503,24 @@ impl<'a> World<'a> {
         }
         for port in &mut self.ports {
             (port.next_attempt, port.refuse_next) = (None, None);
+            (port.lifetime, port.ends_at, port.silence) = (None, None, None);
+            port.line.get().is_to_panic = false;
             if let Some(conn) = &mut port.conn {
                 (conn.mute_until, conn.jammed_until, conn.deaf_until) = (0, 0, 0);
             }
         }
     }
+}
+
+/// Says what is said of renamed listings under their new names.
+fn rename(frame: &mut Frame, listings: &[Listing]) {
+    let renamed = |claim: &Claim| listings[claim.listing].is_renamed;
+    for claim in frame.claims.iter().filter(|claim| renamed(claim)) {
+        let native = &listings[claim.listing].native;
+        let text = String::from_utf8_lossy(&frame.text);
+        let lower = native.to_ascii_lowercase();
+        let text = text.replace(native, &format!("X{native}"));
+        frame.text = text.replace(&lower, &format!("x{lower}")).into_bytes();
+    }
+    frame.claims.retain(|claim| !renamed(claim));
 }
