@@ -63,6 +63,7 @@ mod naive_book;
 pub mod oracle;
 mod random;
 mod recording;
+pub mod report;
 mod rfc3339;
 mod server;
 mod session;

@@ -2,6 +2,7 @@
 
 mod check;
 mod fuzz;
+mod report;
 mod serve;
 
 use std::process::ExitCode;
@@ -43,6 +44,11 @@ enum Command {
     ///
     /// Exits with 1 if any rule was broken.
     Check(check::Check),
+    /// Make one page for users of what all checks found.
+    #[command(
+        after_help = "Example:\n  dragonfly-sim report t0.json t1.json --commit 1a2b3c --out RELIABILITY.md"
+    )]
+    Report(report::Report),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +65,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve::serve(&options).map(|()| true),
         Command::Fuzz(options) => fuzz::fuzz(&options),
         Command::Check(options) => check::check(&options),
+        Command::Report(options) => report::report(&options).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
