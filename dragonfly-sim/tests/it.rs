@@ -17,6 +17,8 @@ mod coinbase;
 mod independence;
 #[path = "it/kraken.rs"]
 mod kraken;
+#[path = "it/live.rs"]
+mod live;
 #[path = "it/oracle.rs"]
 mod oracle;
 #[path = "it/program.rs"]

@@ -35,9 +35,14 @@ impl Client {
     }
 
     pub(crate) fn try_connect(sim: &Sim, url: &str) -> Result<Self, String> {
+        Self::reach(sim.ca_pem(), url)
+    }
+
+    /// Connects to a server whose authority is given as PEM text.
+    pub(crate) fn reach(ca_pem: &str, url: &str) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
         roots
-            .add(CertificateDer::from_pem_slice(sim.ca_pem().as_bytes()).unwrap())
+            .add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap())
             .unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
@@ -47,7 +52,8 @@ impl Client {
             .with_no_client_auth();
         let address = url.strip_prefix("wss://localhost:").unwrap();
         let port = address.split('/').next().unwrap();
-        let tcp = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+        let tcp = TcpStream::connect(format!("127.0.0.1:{port}"));
+        let tcp = tcp.map_err(|error| error.to_string())?;
         // A test that waits for something that never comes fails instead of hanging.
         tcp.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let name = ServerName::try_from("localhost").unwrap();
