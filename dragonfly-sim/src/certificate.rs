@@ -37,15 +37,15 @@ const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
 /// Makes an authority and a certificate for `localhost` and `127.0.0.1`.
 pub(crate) fn generate() -> Result<Authority, SimError> {
-    let (pem, issuer) = authority()?;
+    let (pem, issuer) = authority("dragonfly-sim authority")?;
     let server = server(&issuer, &NAMES, false)?;
     Ok(Authority { pem, server })
 }
 
 /// The same, with servers that are not to be trusted beside it.
 pub(crate) fn generate_with_impostors() -> Result<(Authority, Impostors), SimError> {
-    let (pem, issuer) = authority()?;
-    let (_, nobody) = authority()?;
+    let (pem, issuer) = authority("dragonfly-sim authority")?;
+    let (_, nobody) = authority("unknown authority")?;
     let impostors = Impostors {
         unknown_ca: server(&nobody, &NAMES, false)?,
         wrong_host: server(&issuer, &["elsewhere.invalid"], false)?,
@@ -59,12 +59,10 @@ fn broken(error: impl ToString) -> SimError {
     SimError::Certificate(error.to_string())
 }
 
-fn authority() -> Result<(String, Issuer<'static, KeyPair>), SimError> {
+fn authority(name: &str) -> Result<(String, Issuer<'static, KeyPair>), SimError> {
     let key = KeyPair::generate().map_err(broken)?;
     let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "dragonfly-sim authority");
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let authority = params.self_signed(&key).map_err(broken)?;

@@ -13,6 +13,8 @@ mod bybit;
 mod client;
 #[path = "it/coinbase.rs"]
 mod coinbase;
+#[path = "it/faults.rs"]
+mod faults;
 #[path = "it/independence.rs"]
 mod independence;
 #[path = "it/kraken.rs"]

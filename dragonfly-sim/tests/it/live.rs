@@ -19,7 +19,7 @@ const VENUES: [&str; 5] = [
 ];
 
 /// What a client says to get the book of BTC-USD.
-fn request(venue: &str) -> String {
+pub(crate) fn request(venue: &str) -> String {
     let request = match venue {
         "binance" => {
             json!({"method": "SUBSCRIBE", "params": ["btcusd@depth20@100ms"], "id": 1})
@@ -49,9 +49,9 @@ fn number(venue: &str, text: &str) -> Option<u64> {
     }
 }
 
-type Ledger = Arc<Mutex<Vec<Record>>>;
+pub(crate) type Ledger = Arc<Mutex<Vec<Record>>>;
 
-fn start(options: Options) -> (Live, Ledger) {
+pub(crate) fn start(options: Options) -> (Live, Ledger) {
     let ledger = Ledger::default();
     let sink = Arc::clone(&ledger);
     let live = Live::start(
@@ -61,7 +61,7 @@ fn start(options: Options) -> (Live, Ledger) {
     (live.unwrap(), ledger)
 }
 
-fn options(venue: &str) -> Options {
+pub(crate) fn options(venue: &str) -> Options {
     let mut options = Options::new(5);
     options.venues = vec![venue.to_owned()];
     options.instruments = vec!["BTC-USD".to_owned()];
