@@ -17,19 +17,19 @@ fn wrong_input_is_one_line_and_exit_code_2() {
         "/recordings/bybit_20260809_spot_btcusdt.jsonl.zst"
     );
     let cases: [(&[&str], &str); 7] = [
-        (&["serve"], "--venue"),
-        (&["serve", "--venue", "bybit"], "VENUE=FILE"),
+        (&["replay"], "--venue"),
+        (&["replay", "--venue", "bybit"], "VENUE=FILE"),
         (
-            &["serve", "--venue", "bybit=/no/such/file"],
+            &["replay", "--venue", "bybit=/no/such/file"],
             "/no/such/file",
         ),
         (
-            &["serve", "--venue", &demo.replace("bybit=", "mtgox=")],
+            &["replay", "--venue", &demo.replace("bybit=", "mtgox=")],
             "`mtgox`",
         ),
-        (&["serve", "--venue", demo, "--speed", "0"], "speed of 0"),
+        (&["replay", "--venue", demo, "--speed", "0"], "speed of 0"),
         (
-            &["serve", "--venue", demo, "--bind", "0.0.0.0:1"],
+            &["replay", "--venue", demo, "--bind", "0.0.0.0:1"],
             "loopback",
         ),
         (&["server"], "server"),
@@ -149,7 +149,7 @@ fn a_page_is_made_of_what_the_checks_found_and_a_bad_file_is_named() {
 
 #[test]
 fn help_names_every_option() {
-    let output = run(&["serve", "--help"]);
+    let output = run(&["replay", "--help"]);
     assert!(output.status.success());
     let said = String::from_utf8(output.stdout).unwrap();
     for option in [
