@@ -52,6 +52,7 @@
 
 mod certificate;
 mod dialect;
+pub mod drill;
 mod error;
 mod exchange;
 pub mod fault;
