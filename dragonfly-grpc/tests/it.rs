@@ -15,10 +15,13 @@ mod it {
     mod lifecycle;
     mod market_data;
     mod policy;
+    mod probes;
     #[cfg(feature = "bins")]
     mod program;
     #[cfg(feature = "bins")]
     mod server_modes;
     #[cfg(feature = "bins")]
     mod server_program;
+    #[cfg(feature = "bins")]
+    mod stopping;
 }

@@ -172,7 +172,7 @@ async fn accept_while_open(
 
 /// Waits when the machine is out of something, such as file descriptors; a connection that failed
 /// before it was accepted is no reason to wait.
-async fn back_off(error: &io::Error) {
+pub(super) async fn back_off(error: &io::Error) {
     let of_one_connection = matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted

@@ -15,6 +15,7 @@ use dragonfly_core::{
 use tonic::Status;
 
 use super::{
+    health::Census,
     stats::Stats,
     subscriber::{Ask, Subscriber},
     view::View,
@@ -120,9 +121,14 @@ impl<V: View> Streams<V> {
         }
     }
 
-    /// Whether a stream rests on a live leg.
-    pub(super) fn is_live(&self) -> bool {
-        self.streams.iter().any(|s| s.view.legs().live() > 0)
+    /// The legs of the stream with the most live ones.
+    pub(super) fn census(&self) -> Census {
+        let of = |stream: &Stream<V>| Census {
+            live: stream.view.legs().live(),
+            legs: stream.view.legs().len(),
+        };
+        let best = self.streams.iter().map(of).max_by_key(|census| census.live);
+        best.unwrap_or_default()
     }
 
     /// Adds the streams to a list of them.

@@ -124,7 +124,7 @@ fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// What a client sends that subscribes to twenty levels and opens its windows as wide as they go.
-fn subscription_without_flow_control() -> Vec<u8> {
+pub(crate) fn subscription_without_flow_control() -> Vec<u8> {
     let path = [
         &[0x04, u8::try_from(STREAM_BOOK.len()).unwrap()],
         STREAM_BOOK.as_bytes(),

@@ -78,12 +78,12 @@ impl Program {
     }
 
     /// The first line of standard error that has `part` in it, wherever it comes.
-    fn hears(&mut self, part: &str) -> String {
+    pub(crate) fn hears(&mut self, part: &str) -> String {
         self.hears_times(1, part).remove(0)
     }
 
     /// The first `count` lines of standard error that have `part` in them.
-    fn hears_times(&mut self, count: usize, part: &str) -> Vec<String> {
+    pub(crate) fn hears_times(&mut self, count: usize, part: &str) -> Vec<String> {
         loop {
             let lines = self.heard.iter().filter(|line| line.contains(part));
             let lines: Vec<_> = lines.take(count).cloned().collect();
@@ -242,6 +242,8 @@ fn help_names_every_option_and_version_is_the_packages() {
         "--depth",
         "--bind",
         "--insecure",
+        "--health-bind",
+        "--quorum",
         "--endpoint",
         "--tls-ca",
         "--threads",
