@@ -9,8 +9,11 @@
 mod it {
     mod bench;
     mod client;
+    #[cfg(feature = "bins")]
+    mod floods;
     mod flow;
     mod hostile;
+    mod http2;
     mod legacy;
     mod lifecycle;
     mod market_data;

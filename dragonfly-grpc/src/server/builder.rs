@@ -50,6 +50,8 @@ pub(super) struct Limits {
     pub(super) header_bytes: u32,
     pub(super) message_bytes: usize,
     pub(super) streams_per_connection: u32,
+    pub(super) subscriptions_per_peer: usize,
+    pub(super) inbound_per_second: usize,
     pub(super) outbound_bytes: usize,
     pub(super) write_stall: Duration,
     pub(super) ping_interval: Duration,
@@ -67,6 +69,8 @@ impl Default for Limits {
             header_bytes: 8 * 1024,
             message_bytes: 64 * 1024,
             streams_per_connection: 32,
+            subscriptions_per_peer: 256,
+            inbound_per_second: 128 * 1024,
             outbound_bytes: 256 * 1024,
             write_stall: Duration::from_secs(10),
             ping_interval: Duration::from_secs(10),
@@ -120,6 +124,20 @@ impl Builder {
     /// Calls at once on one connection; 32.
     pub const fn max_streams_per_connection(mut self, count: u32) -> Self {
         self.limits.streams_per_connection = count;
+        self
+    }
+
+    /// Subscriptions at once from one address, over all its connections; 256. Further ones are
+    /// refused with `RESOURCE_EXHAUSTED`.
+    pub const fn max_subscriptions_per_peer(mut self, count: usize) -> Self {
+        self.limits.subscriptions_per_peer = count;
+        self
+    }
+
+    /// What is read of one connection in a second, in bytes; 128 KiB, at least 1 KiB. A client that
+    /// sends more waits: requests are small, and so is whatever floods.
+    pub fn max_inbound_per_second(mut self, bytes: usize) -> Self {
+        self.limits.inbound_per_second = bytes.max(1024);
         self
     }
 

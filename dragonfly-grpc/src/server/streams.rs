@@ -173,7 +173,7 @@ impl<V: View> Streams<V> {
         let live = stream.view.legs().live();
         let readers = self.subscribers.iter_mut().flatten();
         for subscriber in readers.filter(|s| s.stream == Some(index)) {
-            if !subscriber.wants_every_update() {
+            if !subscriber.queues_updates() {
                 subscriber.note_update();
             } else if subscriber.wants_image_of(live) {
                 let frame = stream.frame(subscriber.ask.form, &mut self.encoder, &self.stats);
@@ -203,7 +203,7 @@ impl<V: View> Streams<V> {
                 subscriber.wants_image_of(0);
                 subscriber.push(frame, self.outbound_bytes);
             }
-            Some(stream) if subscriber.wants_every_update() => {
+            Some(stream) if subscriber.queues_updates() => {
                 subscriber.wants_image_of(stream.view.legs().live());
                 let frame = stream.frame(form, &mut self.encoder, &self.stats);
                 subscriber.push(frame, self.outbound_bytes);
@@ -263,7 +263,7 @@ impl<V: View> Streams<V> {
         }
         let stream = subscriber.stream.and_then(|s| self.streams.get_mut(s));
         if let Some(stream) = stream
-            && let Some(skipped) = subscriber.take_pending()
+            && let Some(skipped) = subscriber.take_pending(stream.view.legs().live())
         {
             let frame = stream.frame(subscriber.ask.form, &mut self.encoder, &self.stats);
             return Taken::Frame(subscriber.stamped(frame, skipped));
