@@ -4,7 +4,7 @@ use std::{io, path::PathBuf, sync::Arc};
 
 use dragonfly_core::client::ClientError;
 use rustls::{
-    CertificateError, ClientConfig, Error, PeerIncompatible, RootCertStore,
+    AlertDescription, CertificateError, ClientConfig, Error, PeerIncompatible, RootCertStore,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, pem, pem::PemObject as _},
 };
@@ -77,10 +77,13 @@ pub(super) fn explain(error: &io::Error) -> String {
         Some(Error::InvalidCertificate(CertificateError::BadSignature)) => {
             ": a signature does not fit, or was made with too weak a key (RSA needs 2048 bits)"
         }
-        Some(Error::PeerIncompatible(
-            PeerIncompatible::ServerDoesNotSupportTls12Or13
-            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
-        )) => ": the server speaks neither TLS 1.2 nor TLS 1.3",
+        Some(
+            Error::PeerIncompatible(
+                PeerIncompatible::ServerDoesNotSupportTls12Or13
+                | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+            )
+            | Error::AlertReceived(AlertDescription::ProtocolVersion),
+        ) => ": the server speaks neither TLS 1.2 nor TLS 1.3",
         _ => "",
     };
     format!("{error}{hint}")

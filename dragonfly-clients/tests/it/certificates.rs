@@ -118,10 +118,19 @@ fn hello_of_tls_1_1() -> Vec<u8> {
     [&[22, 3, 2, 0, length + 4], &handshake[..]].concat()
 }
 
+/// The alert `protocol_version`, which such a server sends when it reads what it is offered.
+const ALERT_OF_TLS_1_1: [u8; 7] = [21, 3, 2, 0, 2, 2, 70];
+
 #[test]
 fn a_server_that_speaks_tls_1_1_is_refused() {
-    let server = Server::start(|mut stream| {
-        stream.write_all(&hello_of_tls_1_1()).unwrap();
+    for answer in [hello_of_tls_1_1(), ALERT_OF_TLS_1_1.into()] {
+        speaks_old_tls(answer);
+    }
+}
+
+fn speaks_old_tls(answer: Vec<u8>) {
+    let server = Server::start(move |mut stream| {
+        stream.write_all(&answer).unwrap();
         until_end(&mut stream);
     });
     let error = refusal(ws::Client::builder(server.tls_url()));
