@@ -22,9 +22,8 @@ enum Seen {
 /// Reads all but the first byte of `input` as what a server sent, in pieces as long as the first
 /// byte says.
 ///
-/// # Panics
-/// When the pieces give other messages than the whole does, or than tungstenite reads.
-pub fn frames(input: &[u8]) {
+/// What comes of the pieces is what comes of the whole, and what tungstenite reads.
+pub(super) fn frames(input: &[u8]) {
     let Some((piece, bytes)) = input.split_first() else {
         return;
     };
@@ -32,11 +31,16 @@ pub fn frames(input: &[u8]) {
     let whole = read(bytes, usize::MAX, usize::MAX);
     assert_eq!((&seen, &error), (&whole.0, &whole.1));
     let (expected, is_closed) = by_tungstenite(bytes);
+    let says = |what| matches!(&error, Some(ClientError::Protocol(text)) if text.contains(what));
+    if says("a control message of more than") {
+        // A short control message whose length is written in the long form is refused here.
+        assert!(expected.starts_with(&seen));
+        return;
+    }
     assert_eq!(seen, expected);
     let closed = matches!(error, Some(ClientError::Closed { .. }));
     // Codes that nobody may send are refused here and passed on there.
-    let refused = matches!(&error, Some(ClientError::Protocol(t)) if t.contains("close message"));
-    assert!(closed == is_closed || refused, "{error:?}");
+    assert!(closed == is_closed || says("close message"), "{error:?}");
 }
 
 fn read(bytes: &[u8], piece: usize, large: usize) -> (Vec<Seen>, Option<ClientError>) {

@@ -7,12 +7,16 @@ use dragonfly_core::{
 };
 use dragonfly_feeds::venue::{self, Subscription};
 
+/// Shows a message to the listeners of the venues that read early.
+pub(super) fn early(input: &[u8]) {
+    of_venue("bitstamp", "btcusd", input);
+    of_venue("coinbase-advanced", "BTC-USD", input);
+}
+
 /// Shows all but the first two bytes of `input` to two listeners to the book `native` of the venue
-/// `id`: to one in whole, to the other also cut where the first two bytes say.
-///
-/// # Panics
-/// When what the second shows is neither what the first shows nor withdrawn.
-pub fn early(id: &str, native: &str, input: &[u8]) {
+/// `id`: to one in whole, to the other also cut where the first two bytes say. What the second shows
+/// is what the first shows, or withdrawn.
+fn of_venue(id: &str, native: &str, input: &[u8]) {
     let [first, second, message @ ..] = input else {
         return;
     };
