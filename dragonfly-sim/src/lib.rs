@@ -59,6 +59,7 @@ pub mod fuzz;
 mod harness;
 pub mod ledger;
 mod market;
+pub mod model;
 mod naive_book;
 pub mod oracle;
 mod random;

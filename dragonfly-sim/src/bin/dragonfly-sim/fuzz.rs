@@ -65,7 +65,7 @@ pub(crate) struct Fuzz {
 #[derive(Clone)]
 struct Keep(Vec<usize>);
 
-fn seeds(text: &str) -> Result<Range<u64>, String> {
+pub(crate) fn seeds(text: &str) -> Result<Range<u64>, String> {
     let parts = text.split_once("..");
     let parts = parts.and_then(|(from, to)| Some(from.parse().ok()?..to.parse().ok()?));
     parts.ok_or_else(|| "expected FROM..TO, such as 0..500".to_owned())

@@ -2,6 +2,7 @@
 
 mod check;
 mod fuzz;
+mod model;
 mod serve;
 
 use std::process::ExitCode;
@@ -39,6 +40,13 @@ enum Command {
     /// faults it takes, and a summary. Exits with 1 if any seed failed.
     #[command(after_help = "Example:\n  dragonfly-sim fuzz --seeds 0..500")]
     Fuzz(fuzz::Fuzz),
+    /// Hold the state machines alone against a model, by lists of operations, one for each case.
+    ///
+    /// Prints for each case that fails the command that shows it again and the shortest list of
+    /// operations found, and a summary. Exits with 1 if any case failed, or if in 100 cases or more
+    /// anything of the catalogue never happened.
+    #[command(after_help = "Example:\n  dragonfly-sim model --updates 15000000")]
+    Model(model::Model),
     /// Judge a ledger and the views a client was shown, both as `fuzz --out` writes them.
     ///
     /// Exits with 1 if any rule was broken.
@@ -58,6 +66,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Serve(options) => serve::serve(&options).map(|()| true),
         Command::Fuzz(options) => fuzz::fuzz(&options),
+        Command::Model(options) => model::model(&options),
         Command::Check(options) => check::check(&options),
     };
     match done {
