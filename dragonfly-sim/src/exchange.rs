@@ -54,6 +54,21 @@ pub(crate) struct Frame {
     pub(crate) close: Option<u16>,
 }
 
+impl Frame {
+    /// Says what it says of renamed listings under their new names.
+    pub(crate) fn rename(&mut self, listings: &[Listing]) {
+        let is_renamed = |claim: &Claim| listings[claim.listing].is_renamed;
+        for claim in self.claims.iter().filter(|claim| is_renamed(claim)) {
+            let native = &listings[claim.listing].native;
+            let lower = native.to_ascii_lowercase();
+            let text = String::from_utf8_lossy(&self.text);
+            let text = text.replace(native, &format!("X{native}"));
+            self.text = text.replace(&lower, &format!("x{lower}")).into_bytes();
+        }
+        self.claims.retain(|claim| !is_renamed(claim));
+    }
+}
+
 /// What a conversation sees of its exchange.
 pub(crate) struct Cx<'a> {
     /// Time in ns since the run began.
@@ -82,7 +97,7 @@ pub(crate) enum Trick {
 }
 
 /// One connection's conversation.
-pub(crate) trait Conversation {
+pub(crate) trait Conversation: Send {
     /// What happens without being asked for when the connection opens.
     fn on_open(&mut self, _cx: &mut Cx<'_>) {}
 
@@ -111,6 +126,8 @@ pub(crate) struct Dialect {
     pub(crate) name: &'static str,
     /// The quote currency its generated instruments have.
     pub(crate) quote: &'static str,
+    /// The path that clients connect to.
+    pub(crate) path: &'static str,
     /// Its own symbol for a pair.
     pub(crate) native: fn(base: &str, quote: &str) -> String,
     /// Begins a conversation; the number is unique in the run.

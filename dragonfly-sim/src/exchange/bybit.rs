@@ -13,6 +13,7 @@ use crate::market::{Window, changes};
 pub(super) static DIALECT: Dialect = Dialect {
     name: "bybit",
     quote: "USDT",
+    path: "/v5/public/spot",
     native: |base, quote| format!("{base}{quote}"),
     open: |connection| {
         Box::new(Bybit {

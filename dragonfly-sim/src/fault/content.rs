@@ -110,7 +110,7 @@ pub(crate) fn deal(
             vec![bare(frame.text.get(..end)?.to_vec())]
         }
         Kind::Encoding => vec![bare(utf16(&frame.text))],
-        Kind::Compressed => vec![bare(compressed(&frame.text))],
+        Kind::Gzip => vec![bare(compressed(&frame.text))],
         Kind::Garbage => vec![bare(garbage(random)), frame.clone()],
         Kind::Empty => vec![bare(Vec::new()), frame.clone()],
         Kind::Html => vec![bare(HTML.to_vec()), frame.clone()],

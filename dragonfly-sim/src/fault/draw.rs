@@ -14,13 +14,15 @@ pub(crate) fn draw(seed: u64, venues: &[&str]) -> Plan {
         // Where nothing goes wrong nothing may look as if it did.
         return plan;
     }
+    let kinds = Kind::ALL.iter().copied();
+    let kinds: Vec<Kind> = kinds.filter(|kind| !kind.needs_sockets()).collect();
     let count = if random.chance(1, 4) {
         random.between(1, 4)
     } else {
         random.between(6, 16)
     };
     for _ in 0..count {
-        let kind = random.pick(Kind::ALL, Kind::Gap);
+        let kind = random.pick(&kinds, Kind::Gap);
         let venue = random.pick(venues, "");
         let is_rare = RARE.contains(&kind) && random.chance(1, 2);
         let is_known = plan
@@ -37,7 +39,7 @@ pub(crate) fn draw(seed: u64, venues: &[&str]) -> Plan {
             Kind::Stall | Kind::HalfOpen | Kind::Frozen | Kind::Halted | Kind::Refused => 2.0,
             Kind::LostRequest | Kind::ConnectHangs | Kind::RetryAfter => 2.0,
             Kind::Starved | Kind::ConnectRefused | Kind::AcceptThenClose => 4.0,
-            Kind::CutAll | Kind::DnsMoved | Kind::AdapterPanic | Kind::TickSize => 4.0,
+            Kind::MassCut | Kind::DnsMoved | Kind::AdapterPanic | Kind::TickSize => 4.0,
             // Counts that begin again and again at the same low numbers cannot be told apart.
             Kind::Recount => 4.0,
             Kind::Cut | Kind::Close1000 | Kind::Close1001 | Kind::Close1012 => 20.0,

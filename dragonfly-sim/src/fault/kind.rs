@@ -17,6 +17,14 @@ pub(crate) enum Place {
     Venue,
     /// On the client's machine.
     Machine,
+    /// Wherever it takes effect in a world that is simulated as a whole.
+    World,
+    /// On a socket, as soon as its time has come.
+    Socket,
+    /// On the next TLS handshake or upgrade; a connection that is up is cut for it.
+    Handshake,
+    /// On the next message about a book: how its bytes are sent.
+    Wire,
 }
 
 macro_rules! kinds {
@@ -75,14 +83,14 @@ kinds! {
     Close1001 "close-1001" Line []
     /// The venue closes with code 1012.
     Close1012 "close-1012" Line []
-    /// Every connection of the run breaks at the same moment.
-    CutAll "cut-all" Line []
+    /// All connections are cut at once.
+    MassCut "mass-cut" Line []
     /// All connections fall silent one after the other, and speak again in another order.
-    RollingStall "rolling-stall" Line []
+    RollingStall "rolling-stall" World []
     /// From now on no connection lives longer than a set time, as where a venue cuts after a day.
-    Lifetime "lifetime" Line []
+    Lifetime "lifetime" World []
     /// The adapter panics at the next message.
-    AdapterPanic "adapter-panic" Line []
+    AdapterPanic "adapter-panic" World []
     /// The venue asks its client to connect again.
     AskToReconnect "ask-to-reconnect" Line ["binance" "bitstamp"]
     /// Attempts to connect are refused.
@@ -94,7 +102,7 @@ kinds! {
     /// The venue answers 429 and asks to wait.
     RetryAfter "retry-after" Connect []
     /// The venue's name stands for another address from now on, and the old one is dead.
-    DnsMoved "dns-moved" Connect []
+    DnsMoved "dns-moved" World []
     /// A message is lost.
     Gap "gap" Message []
     /// A message comes twice.
@@ -124,7 +132,7 @@ kinds! {
     /// A message comes in another encoding.
     Encoding "other-encoding" Message []
     /// A message comes compressed, which nobody asked for.
-    Compressed "compressed" Message []
+    Gzip "gzip" Message []
     /// Bytes that mean nothing come between others.
     Garbage "garbage" Message []
     /// A message without a byte comes between others.
@@ -150,9 +158,9 @@ kinds! {
     /// The venue's count of updates begins again.
     Recount "recount" Venue ["binance" "bitstamp" "bybit" "coinbase-advanced"]
     /// The venue's prices have one more decimal from now on.
-    TickSize "tick-size" Venue []
+    TickSize "tick-size" World []
     /// An instrument goes on under another symbol.
-    Renamed "renamed" Venue []
+    Renamed "renamed" World []
     /// The venue's own book is crossed.
     Crossed "crossed" Venue []
     /// The book has fewer levels than are wanted.
@@ -169,6 +177,46 @@ kinds! {
     ClockStep "clock-step" Machine []
     /// The client's machine stands still for a while.
     Starved "starved" Machine []
+    /// Every byte is sent on its own.
+    Dribble "dribble" Socket []
+    /// What the venue sends takes up to 300 ms longer, now more and now less.
+    Delayed "delayed" Socket []
+    /// The venue accepts a connection and never begins TLS.
+    TlsHangs "tls-hangs" Handshake []
+    /// The certificate is of an authority that nobody knows.
+    UnknownCa "unknown-ca" Handshake []
+    /// The certificate is of another host.
+    WrongHost "wrong-host" Handshake []
+    /// The certificate has expired.
+    Expired "expired-certificate" Handshake []
+    /// The venue never answers the request to upgrade.
+    UpgradeHangs "upgrade-hangs" Handshake []
+    /// The request to upgrade is answered with 200 and a page.
+    Upgrade200 "upgrade-200" Handshake []
+    /// The request to upgrade is answered with 403.
+    Upgrade403 "upgrade-403" Handshake []
+    /// The request to upgrade is answered with 503.
+    Upgrade503 "upgrade-503" Handshake []
+    /// The request to upgrade is answered with a redirect.
+    UpgradeRedirect "upgrade-redirect" Handshake []
+    /// The request to upgrade is answered with what is no HTTP.
+    UpgradeGarbage "upgrade-garbage" Handshake []
+    /// A message comes in a binary frame.
+    BinaryFrame "binary-frame" Wire []
+    /// A message comes in frames of a few bytes, with pings between them.
+    Fragments "fragments" Wire []
+    /// A message comes again, so slowly that the book is stale before it is there.
+    Drip "drip" Wire []
+    /// A frame says that it is compressed, which nobody agreed on.
+    Compressed "compressed-bit" Wire []
+    /// A text is not UTF-8.
+    NotUtf8 "invalid-utf8" Wire []
+    /// The venue masks a frame, which only clients may.
+    Masked "masked-frame" Wire []
+    /// A frame says that 100 MB follow.
+    HugeHeader "huge-header" Wire []
+    /// A message of 40 MiB comes in many frames.
+    TooLarge "too-large-message" Wire []
 }
 
 impl Kind {
@@ -180,6 +228,17 @@ impl Kind {
     /// Whether it can happen at the venue.
     pub fn fits(self, venue: &str) -> bool {
         self.venues().is_empty() || self.venues().contains(&venue)
+    }
+
+    /// Whether it takes real sockets: it cannot happen in a simulated world.
+    pub const fn needs_sockets(self) -> bool {
+        matches!(self.place(), Place::Socket | Place::Handshake | Place::Wire)
+    }
+
+    /// Whether it takes power over more than a venue's own sockets: over the client's machine and
+    /// process, its names, or all that is simulated.
+    pub const fn needs_machine(self) -> bool {
+        matches!(self.place(), Place::Machine | Place::World)
     }
 
     /// How long it lasts unless the plan says otherwise, in ms; 0 for what is over at once.
@@ -195,6 +254,9 @@ impl Kind {
             Self::RetryAfter => 4_000,
             Self::RollingStall => 8_000,
             Self::Lifetime => 6_000,
+            Self::Dribble => 3_000,
+            Self::Delayed => 5_000,
+            Self::Drip => 7_000,
             _ => 0,
         }
     }

@@ -21,6 +21,7 @@ impl World<'_> {
             Place::Connect,
             Place::Request,
             Place::Venue,
+            Place::World,
         ] {
             if !self.schedule.has_armed(place) {
                 continue;
@@ -31,6 +32,7 @@ impl World<'_> {
                     Place::Line => self.hurt_line(index),
                     Place::Connect => self.hurt_attempt(index),
                     Place::Request => self.provoke(index),
+                    Place::World => self.hurt_world(index),
                     _ => self.hurt_venue(index),
                 }
             }
@@ -71,6 +73,14 @@ impl World<'_> {
                     self.schedule.keep(index);
                 }
             }
+        }
+    }
+
+    fn hurt_world(&mut self, index: usize) {
+        match self.fault(index) {
+            Some((Kind::TickSize | Kind::Renamed, ..)) => self.hurt_venue(index),
+            Some((Kind::DnsMoved, ..)) => self.hurt_attempt(index),
+            _ => self.hurt_line(index),
         }
     }
 
@@ -127,7 +137,7 @@ impl World<'_> {
             return;
         };
         match kind {
-            Kind::CutAll => return self.cut_all(index),
+            Kind::MassCut => return self.cut_all(index),
             Kind::RollingStall => return self.stall_all(index, lasting),
             Kind::Lifetime => {
                 let port = &mut self.ports[at];
@@ -285,7 +295,9 @@ impl World<'_> {
         } else if kind == Kind::TickSize {
             self.refine(index, at, exchange, listing);
         } else {
-            self.hurt_listing(index, kind, exchange, listing, lasting);
+            let is_bid = self.chance(index, 1, 2);
+            let (now, until) = (self.now, self.now + lasting);
+            self.exchanges[exchange].listings[listing].hurt(kind, is_bid, now, until);
             self.schedule.fire(index);
         }
     }
@@ -302,36 +314,6 @@ impl World<'_> {
                 talk.trick(Trick::SecondSnapshot, listing, cx)
             });
             self.schedule.fire(index);
-        }
-    }
-
-    fn hurt_listing(
-        &mut self,
-        index: usize,
-        kind: Kind,
-        exchange: usize,
-        listing: usize,
-        lasting: u64,
-    ) {
-        let (now, until) = (self.now, self.now + lasting);
-        let is_bid = self.chance(index, 1, 2);
-        let listing = &mut self.exchanges[exchange].listings[listing];
-        let market = &mut listing.market;
-        match kind {
-            Kind::Frozen => listing.frozen_until = until,
-            Kind::Delisted => listing.is_listed = false,
-            Kind::Renamed => listing.is_renamed = true,
-            Kind::Crossed => market.cross(until),
-            Kind::Thin => market.thin(until),
-            Kind::EmptySide => market.empty_side(is_bid, until),
-            Kind::Halted => market.halt(until),
-            _ => market.burst(until, now),
-        }
-        if !matches!(
-            kind,
-            Kind::Frozen | Kind::Delisted | Kind::Renamed | Kind::Halted
-        ) {
-            market.hurry(now);
         }
     }
 

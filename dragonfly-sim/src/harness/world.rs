@@ -14,11 +14,12 @@ use super::{
     telling,
 };
 use crate::{
-    exchange::{Claim, Cx, Dialect, Frame, Listing},
+    exchange::{Cx, Dialect, Frame, Listing},
     fault::{Kind, Schedule},
     ledger::{Entry, Record},
     market::Market,
     oracle::{Leg, Limits, Oracle, Rule, Violation},
+    post::Counter,
     random::Random,
 };
 
@@ -347,13 +348,17 @@ impl<'a> World<'a> {
         };
         let said = speak(conn.conversation.as_deref_mut()?, &mut cx);
         out.iter_mut()
-            .for_each(|frame| rename(frame, &exchange.listings));
+            .for_each(|frame| frame.rename(&exchange.listings));
         let number = port.number;
         let target = |listing: usize| {
             let native = exchange.listings[listing].native.clone();
             (exchange.dialect.name, number, native)
         };
-        conn.post(out, self.now, next_stream, schedule, &target);
+        conn.post(
+            out,
+            self.now,
+            &mut Counter::new(next_stream, schedule, &target),
+        );
         Some(said)
     }
 
@@ -489,38 +494,4 @@ impl<'a> World<'a> {
         }
         true
     }
-
-    /// The end of all faults: what lasts is over, and every market moves a little.
-    fn calm(&mut self) {
-        self.schedule.end();
-        self.starved_until = 0;
-        for exchange in &mut self.exchanges {
-            for listing in &mut exchange.listings {
-                listing.frozen_until = 0;
-                let gap = self.random.between(100, 900) * MS;
-                listing.market.calm(self.now, gap);
-            }
-        }
-        for port in &mut self.ports {
-            (port.next_attempt, port.refuse_next) = (None, None);
-            (port.lifetime, port.ends_at, port.silence) = (None, None, None);
-            port.line.get().is_to_panic = false;
-            if let Some(conn) = &mut port.conn {
-                (conn.mute_until, conn.jammed_until, conn.deaf_until) = (0, 0, 0);
-            }
-        }
-    }
-}
-
-/// Says what is said of renamed listings under their new names.
-fn rename(frame: &mut Frame, listings: &[Listing]) {
-    let renamed = |claim: &Claim| listings[claim.listing].is_renamed;
-    for claim in frame.claims.iter().filter(|claim| renamed(claim)) {
-        let native = &listings[claim.listing].native;
-        let text = String::from_utf8_lossy(&frame.text);
-        let lower = native.to_ascii_lowercase();
-        let text = text.replace(native, &format!("X{native}"));
-        frame.text = text.replace(&lower, &format!("x{lower}")).into_bytes();
-    }
-    frame.claims.retain(|claim| !renamed(claim));
 }
