@@ -20,6 +20,7 @@ mod source;
 mod teller;
 mod telling;
 mod trouble;
+mod watch;
 mod world;
 
 use std::collections::BTreeMap;

@@ -230,6 +230,11 @@ impl Kind {
         self.venues().is_empty() || self.venues().contains(&venue)
     }
 
+    /// Whether it happens to all venues, whichever the plan names.
+    pub(crate) const fn is_everywhere(self) -> bool {
+        matches!(self, Self::MassCut | Self::RollingStall) || matches!(self.place(), Place::Machine)
+    }
+
     /// Whether it takes real sockets: it cannot happen in a simulated world.
     pub const fn needs_sockets(self) -> bool {
         matches!(self.place(), Place::Socket | Place::Handshake | Place::Wire)

@@ -28,7 +28,10 @@ impl World<'_> {
                     Act::Connect(address) => self.attempt(port, address),
                     Act::Send(text) => self.request(port, text),
                     Act::Ping => self.send_up(port, Up::Ping),
-                    Act::Drop => self.ports[port].conn = None,
+                    Act::Drop => {
+                        self.ports[port].conn = None;
+                        self.ports[port].lost_at = Some(self.now);
+                    }
                 }
             }
         }
@@ -66,6 +69,7 @@ impl World<'_> {
         let latency = self.scenario.latency;
         let end = &mut self.ports[port];
         end.attempts.push(now);
+        self.waits.extend(end.lost_at.take().map(|lost| now - lost));
         let recent = end
             .attempts
             .iter()
@@ -117,6 +121,7 @@ impl World<'_> {
             self.ports[port].not_before = now + seconds * SECOND;
         }
         if refusal.is_some() {
+            self.ports[port].lost_at = Some(now);
             return;
         }
         self.connections += 1;

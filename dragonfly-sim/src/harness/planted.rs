@@ -94,8 +94,6 @@ plants! {
     NoJitter "no-jitter"
     /// The address of a venue is looked up once.
     DnsCached "dns-cached"
-    /// A client that was not shown a view is told of one too few.
-    SkippedOffByOne "skipped-off-by-one"
 }
 
 impl Plant {

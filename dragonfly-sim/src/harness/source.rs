@@ -155,7 +155,7 @@ impl SocketStage {
                     Refusal::RetryAfter(seconds) => Nanos::from_secs(seconds),
                     Refusal::Refused | Refusal::TimedOut => Nanos(0),
                 };
-                self.state = State::Waiting(now.mono + self.backoff.next_wait() + more);
+                self.state = State::Waiting(now.mono + self.next_wait() + more);
             }
         }
         true
@@ -233,15 +233,23 @@ impl SocketStage {
         moved
     }
 
+    fn next_wait(&mut self) -> Nanos {
+        let wait = self.backoff.next_wait();
+        if self.plant == Some(Plant::NoJitter) {
+            return Nanos::from_millis(250);
+        }
+        wait
+    }
+
     fn close(&mut self, cause: Cause, now: Now) {
         if self.feed.has_data() {
             self.backoff.reset();
         }
         let edge = &mut self.edge;
         self.feed.on_down(cause, now, &mut |event| edge.emit(event));
+        self.state = State::Waiting(now.mono + self.next_wait());
         let mut line = self.line.get();
         line.acts.push(Act::Drop);
         line.inbox.clear();
-        self.state = State::Waiting(now.mono + self.backoff.next_wait());
     }
 }

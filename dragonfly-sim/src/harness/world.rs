@@ -6,19 +6,17 @@ use std::collections::BTreeMap;
 use super::{
     Outcome, Scenario, Witness,
     client::Client,
-    desk,
     digest::Digest,
     line::{Incoming, Refusal, Shared},
     network::{Conn, Down, Up},
     teller::Teller,
-    telling,
 };
 use crate::{
     exchange::{Cx, Dialect, Frame, Listing},
     fault::{Kind, Schedule},
     ledger::{Entry, Record},
     market::Market,
-    oracle::{Leg, Limits, Oracle, Rule, Violation},
+    oracle::{Limits, Oracle, Rule, Violation},
     post::Counter,
     random::Random,
 };
@@ -63,6 +61,8 @@ pub(super) struct Port {
     pub(super) lifetime: Option<(usize, u64)>,
     /// When the connection has lived that long.
     pub(super) ends_at: Option<u64>,
+    /// When the client learned that its connection, or its attempt, has failed.
+    pub(super) lost_at: Option<u64>,
     /// The next silence: from when to when.
     pub(super) silence: Option<(u64, u64)>,
 }
@@ -79,6 +79,10 @@ pub(super) struct World<'a> {
     pub(super) client: Result<Client, String>,
     pub(super) oracle: Oracle,
     pub(super) teller: Teller,
+    /// The venues that no fault of the plan reaches.
+    pub(super) untouched: Vec<&'static str>,
+    /// How long each attempt to connect was waited for, in ns.
+    pub(super) waits: Vec<u64>,
     pub(super) digest: Digest,
     pub(super) messages: u64,
     pub(super) next_stream: u64,
@@ -132,6 +136,7 @@ impl<'a> World<'a> {
                 not_before: 0,
                 lifetime: None,
                 ends_at: None,
+                lost_at: None,
                 silence: None,
             });
         }
@@ -150,6 +155,8 @@ impl<'a> World<'a> {
             random: Random::of(scenario.seed, "world"),
             oracle: Oracle::new(limits),
             teller: Teller::new(scenario.view_depth),
+            untouched: scenario.untouched(),
+            waits: Vec::new(),
             digest: Digest::new(),
             messages: 0,
             next_stream: 0,
@@ -218,6 +225,7 @@ impl<'a> World<'a> {
     }
 
     fn outcome(mut self) -> Outcome {
+        self.judge_waits();
         let mut fired = BTreeMap::new();
         for (kind, count) in self.schedule.counts() {
             *fired.entry(kind).or_insert(0) += count;
@@ -407,7 +415,8 @@ impl<'a> World<'a> {
                     Down::Frame(frame) => self.deliver(port, frame),
                     Down::Pong => Incoming::Pong,
                     Down::End => {
-                        self.ports[port].conn = None;
+                        let port = &mut self.ports[port];
+                        (port.conn, port.lost_at) = (None, Some(self.now));
                         Incoming::End
                     }
                 };
@@ -448,50 +457,8 @@ impl<'a> World<'a> {
         Incoming::Text(frame.text)
     }
 
-    fn tell(&mut self, record: Record) {
+    pub(super) fn tell(&mut self, record: Record) {
         self.witness.record(&record);
         self.oracle.record(record);
-    }
-
-    /// Steps the flow to its rest; false when it cannot go on.
-    fn let_the_client_work(&mut self) -> bool {
-        if self.now < self.starved_until {
-            return true;
-        }
-        let is_away = self.now < self.read + self.scenario.away;
-        if !is_away {
-            self.read = self.now;
-        }
-        let now = self.now;
-        let plant = self.scenario.plant;
-        let (is_calm, mut lost) = (self.scenario.plan.faults.is_empty(), None);
-        let (oracle, digest, witness) = (&mut self.oracle, &mut self.digest, &mut *self.witness);
-        let teller = &mut self.teller;
-        let mut see = |shown: &desk::Shown| {
-            let view = teller.tell(shown, now);
-            let spoiled = plant.map(|plant| plant.spoil_view(view.clone()));
-            let view = spoiled.as_ref().unwrap_or(view);
-            telling::mix(digest, view);
-            witness.view(view);
-            let is_lost = |leg: &&Leg| matches!(leg.state.as_str(), "gap" | "crossed" | "closed");
-            if is_calm && lost.is_none() {
-                lost = view.legs.iter().find(is_lost).cloned();
-            }
-            witness.note(now, &|| telling::words(view));
-            oracle.judge(view);
-        };
-        let ran = match &mut self.client {
-            Ok(client) => client.run(is_away, &mut see),
-            Err(why) => Err(why.clone()),
-        };
-        if let Some(leg) = lost {
-            let what = format!("{} is {} without any fault", leg.symbol, leg.state);
-            self.find(Rule::Recovery, &leg.venue, what);
-        }
-        if let Err(why) = ran {
-            self.find(Rule::Failure, "client", why);
-            return false;
-        }
-        true
     }
 }
