@@ -1,8 +1,9 @@
 //! The program: wrong input is one clear line and exit code 2.
 
 use std::{
+    io::{BufRead as _, BufReader},
     path::PathBuf,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 fn run(arguments: &[&str]) -> Output {
@@ -187,6 +188,22 @@ fn a_fault_that_never_fires_is_named_and_exits_with_1() {
     assert_eq!(complained, named);
     assert_eq!(run(&serve).status.code(), Some(0), "no fault, no failure");
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn told_to_end_it_ends_in_order() {
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_dragonfly-sim"))
+        .args(["serve", "--venues", "kraken"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(serve.stdout.take().unwrap()).lines();
+    let line = lines.next().unwrap().unwrap();
+    assert!(line.ends_with("/v2 BTC/USDT"), "{line}");
+    let pid = serve.id().to_string();
+    let told = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(told.unwrap().success());
+    assert_eq!(serve.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -14,7 +14,10 @@ use dragonfly_sim::{
     ledger,
     live::{Live, Options, Rate, Sink},
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 /// How long faults are spread over where no end is given.
 const LONG: Duration = Duration::from_secs(24 * 3_600);
@@ -112,8 +115,10 @@ pub(crate) fn serve(args: &Serve) -> Result<bool, String> {
     if let Some(path) = &args.ca_out {
         std::fs::write(path, live.ca_pem()).map_err(|error| unwritten(path, &error))?;
     }
+    // Whoever reads where to connect may also end the program.
+    let ending = Ending::new().map_err(|error| error.to_string())?;
     tell(&live, args.ca_out.as_deref());
-    wait(args.seconds)?;
+    ending.wait(args.seconds);
     let unfired = live.unfired();
     for (kind, count) in live.fired() {
         println!("fault {kind} {count}");
@@ -189,24 +194,38 @@ fn sink(path: Option<&Path>) -> Result<Sink, String> {
     }))
 }
 
-/// Waits for the end of the time, for Ctrl-C or for SIGTERM.
-fn wait(seconds: Option<u32>) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string())?;
-    let limit = seconds.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
-    let ended = runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            () = tokio::time::sleep(limit) => {}
-        }
-        Ok::<(), std::io::Error>(())
-    });
-    ended.map_err(|error| error.to_string())
+/// What ends the program: the time, Ctrl-C or SIGTERM.
+struct Ending {
+    runtime: Runtime,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Ending {
+    fn new() -> std::io::Result<Self> {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build()?;
+        let inside = runtime.enter();
+        let interrupt = signal(SignalKind::interrupt())?;
+        let terminate = signal(SignalKind::terminate())?;
+        drop(inside);
+        Ok(Self {
+            runtime,
+            interrupt,
+            terminate,
+        })
+    }
+
+    fn wait(mut self, seconds: Option<u32>) {
+        let limit = seconds.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+                () = tokio::time::sleep(limit) => {}
+            }
+        });
+    }
 }
 
 fn list() {
