@@ -57,6 +57,7 @@
 
 mod certificate;
 mod dialect;
+pub mod drill;
 mod error;
 mod exchange;
 pub mod fault;
@@ -71,6 +72,7 @@ pub mod oracle;
 mod post;
 mod random;
 mod recording;
+pub mod report;
 mod rfc3339;
 mod server;
 mod session;

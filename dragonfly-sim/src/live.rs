@@ -399,6 +399,12 @@ impl Live {
         unfired.map(|(at, (kind, _))| (at, kind)).collect()
     }
 
+    /// How many of the [arrivals](Live::arrivals) came sooner than a `Retry-After` had asked for.
+    pub fn early_attempts(&self) -> u64 {
+        let floor = self.floor.get();
+        floor.arrivals.iter().filter(|at| at.is_early).count() as u64
+    }
+
     /// The attempts to connect since the start, oldest first; of more than 65,536 the newest.
     pub fn arrivals(&self) -> Vec<Arrival> {
         self.floor.get().arrivals.iter().copied().collect()

@@ -191,6 +191,43 @@ fn a_fault_that_never_fires_is_named_and_exits_with_1() {
 }
 
 #[test]
+fn a_page_is_made_of_what_the_checks_found_and_a_bad_file_is_named() {
+    let folder = std::env::temp_dir().join(format!("dragonfly-sim-page-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (result, bad, page) = (file("t1.json"), file("bad.json"), file("RELIABILITY.md"));
+    let seed = [
+        "fuzz", "--seed", "3", "--venues", "kraken", "--result", &result,
+    ];
+    assert_eq!(run(&seed).status.code(), Some(0));
+    let report = |result: &str| run(&["report", result, "--commit", "1a2b3c", "--out", &page]);
+    assert_eq!(report(&result).status.code(), Some(0));
+    let text = std::fs::read_to_string(&page).unwrap();
+    let command = "dragonfly-sim report t1.json --commit 1a2b3c --out RELIABILITY.md";
+    assert!(text.lines().next().unwrap().contains(command), "{text}");
+    assert!(
+        text.contains("    dragonfly-sim fuzz --seed 3 --venues kraken\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("Assembled flow, stepped clock | 0 violations, 1 seeds"),
+        "{text}"
+    );
+
+    std::fs::write(&bad, "{\"check\":1}").unwrap();
+    for (path, named) in [
+        (&bad, "bad.json: no result"),
+        (&file("none"), "none: cannot be read"),
+    ] {
+        let output = report(path);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.lines().count() == 1 && said.contains(named), "{said}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn told_to_end_it_ends_in_order() {
     let mut serve = Command::new(env!("CARGO_BIN_EXE_dragonfly-sim"))
         .args(["serve", "--venues", "kraken"])

@@ -1,8 +1,10 @@
 //! `dragonfly-sim`: venues to point a bot or a server at, and the product's own trial by fault.
 
 mod check;
+mod drill;
 mod fuzz;
 mod replay;
+mod report;
 mod serve;
 
 use std::process::ExitCode;
@@ -53,10 +55,24 @@ enum Command {
     /// faults it takes, and a summary. Exits with 1 if any seed failed.
     #[command(after_help = "Example:\n  dragonfly-sim fuzz --seeds 0..500")]
     Fuzz(fuzz::Fuzz),
+    /// Run the release programs against generated venues over real sockets, with faults of venues,
+    /// sockets and processes, and judge what their clients show.
+    ///
+    /// Exits with 1 if any run failed, and says where its ledger, views and logs are.
+    #[command(
+        after_help = "Example:\n  dragonfly-sim drill --server target/release/dragonflybot-grpc-server \
+        --client target/release/dragonflybot-grpc-client --for 360"
+    )]
+    Drill(drill::Drill),
     /// Judge a ledger and the views a client was shown, both as `fuzz --out` writes them.
     ///
     /// Exits with 1 if any rule was broken.
     Check(check::Check),
+    /// Make one page for users of what all checks found.
+    #[command(
+        after_help = "Example:\n  dragonfly-sim report t0.json t1.json --commit 1a2b3c --out RELIABILITY.md"
+    )]
+    Report(report::Report),
 }
 
 fn main() -> ExitCode {
@@ -73,7 +89,9 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve::serve(&options),
         Command::Replay(options) => replay::replay(&options).map(|()| true),
         Command::Fuzz(options) => fuzz::fuzz(&options),
+        Command::Drill(options) => drill::drill(&options),
         Command::Check(options) => check::check(&options),
+        Command::Report(options) => report::report(&options).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
