@@ -67,6 +67,7 @@ mod harness;
 pub mod ledger;
 pub mod live;
 mod market;
+pub mod model;
 mod naive_book;
 pub mod oracle;
 mod post;

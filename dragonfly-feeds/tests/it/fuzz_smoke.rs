@@ -12,7 +12,7 @@ use dragonfly_core::{
 use dragonfly_feeds::venue::{self, Spec, Subscription};
 use proptest::prelude::*;
 
-use super::{capture::received, fixtures, replay::of_recording};
+use super::{fixtures, replay::of_recording};
 
 /// Deterministic choices (`SplitMix64`).
 pub(crate) struct Dice(pub(crate) u64);
