@@ -99,7 +99,7 @@ kinds! {
     ConnectHangs "connect-hangs" Connect []
     /// The venue accepts the connection and closes it at once.
     AcceptThenClose "accept-then-close" Connect []
-    /// The venue answers 429 and asks to wait.
+    /// The venue answers 429 or 403 and asks to wait.
     RetryAfter "retry-after" Connect []
     /// The venue's name stands for another address from now on, and the old one is dead.
     DnsMoved "dns-moved" World []
