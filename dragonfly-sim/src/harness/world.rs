@@ -451,8 +451,9 @@ impl<'a> World<'a> {
             .map(|_| least + self.random.index(len - least))
             .collect();
         ends.sort_unstable();
-        self.witness
-            .note(self.now, &|| format!("socket {port} <- parts {ends:?} of {len}"));
+        self.witness.note(self.now, &|| {
+            format!("socket {port} <- parts {ends:?} of {len}")
+        });
         let part = |end: usize| Incoming::Part(frame.text[..end].to_vec());
         ends.into_iter().map(part).collect()
     }
