@@ -21,6 +21,9 @@
 //! # }
 //! ```
 //!
+//! A plan spreads its faults over time. A test that wants one at a certain moment
+//! [injects](Live::inject) it, and waits until it was [counted](Live::fired).
+//!
 //! # What the ledger says here
 //!
 //! All times are of [`Options::clock`], in ns: a caller that stamps what a client shows with the same
@@ -71,7 +74,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::{
     SimError, certificate,
     exchange::{DIALECTS, Dialect, Listing},
-    fault::{Kind, Plan, Schedule},
+    fault::{Fault, Kind, Plan, Schedule},
     ledger::Record,
     market::{Character, Market},
     random::Random,
@@ -161,11 +164,6 @@ impl Options {
             && !(rate > 0.0 && rate <= 100_000.0)
         {
             return Err(SimError::Rate(rate));
-        }
-        let machine = |kind: &&Kind| kind.needs_machine();
-        let mut kinds = self.plan.faults.iter().map(|fault| &fault.kind);
-        if let Some(kind) = kinds.find(machine) {
-            return Err(SimError::MachineFault(*kind));
         }
         let is_word = |part: &str| {
             (1..=12).contains(&part.len())
@@ -309,12 +307,15 @@ impl Live {
     ///
     /// # Errors
     /// When a venue is unknown, an instrument is none, the rate is out of range, the plan has a fault
-    /// of the client's machine, the address is not loopback, or the system refuses a port or a
-    /// thread.
+    /// that cannot happen here, the address is not loopback, or the system refuses a port or a thread.
     pub fn start(options: Options, sink: Sink) -> Result<Self, SimError> {
         options.check()?;
         let dialects = options.dialects()?;
-        let floor = Shared::new(options.floor(&dialects, sink));
+        let floor = options.floor(&dialects, sink);
+        for (at, fault) in options.plan.faults.iter().enumerate() {
+            floor.check(at + 1, fault)?;
+        }
+        let floor = Shared::new(floor);
         let (authority, impostors) = certificate::generate_with_impostors()?;
         let tls = TlsAcceptor::from(authority.server);
         let (mut endpoints, mut doors) = (Vec::new(), Vec::new());
@@ -413,6 +414,21 @@ impl Live {
     /// How many connections were let in since the start.
     pub fn connections(&self) -> u64 {
         self.floor.get().connections
+    }
+
+    /// Lets a fault happen once, as soon as there is anything it can happen to. It counts as the next
+    /// of the plan; its rate and its times mean nothing.
+    ///
+    /// # Errors
+    /// When the fault cannot happen to what is served.
+    pub fn inject(&self, fault: &Fault) -> Result<(), SimError> {
+        let mut floor = self.floor.get();
+        let number = floor.schedule.counts().len() + 1;
+        floor.check(number, fault)?;
+        let seed = floor.seed.wrapping_add(number as u64);
+        floor.schedule.add(fault, seed);
+        floor.wake.notify_one();
+        Ok(())
     }
 
     /// Ends all faults, what lasts and what is still to come; every market goes on, slowly. A
