@@ -419,6 +419,23 @@ impl Live {
     /// Lets a fault happen once, as soon as there is anything it can happen to. It counts as the next
     /// of the plan; its rate and its times mean nothing.
     ///
+    /// ```no_run
+    /// # use dragonfly_sim::{fault::{Fault, Kind}, live::{Live, Options}};
+    /// # fn bot_has_left_the_market() -> bool { true }
+    /// # fn main() -> Result<(), dragonfly_sim::SimError> {
+    /// let live = Live::start(Options::new(1), Box::new(|_| {}))?;
+    /// // Once the bot is connected:
+    /// let mut stall = Fault::new(Kind::Stall, 1.0);
+    /// stall.venue = Some("kraken".to_owned());
+    /// live.inject(&stall)?;
+    /// while live.fired()[&Kind::Stall] == 0 {
+    ///     std::thread::yield_now();
+    /// }
+    /// assert!(bot_has_left_the_market());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// When the fault cannot happen to what is served.
     pub fn inject(&self, fault: &Fault) -> Result<(), SimError> {

@@ -279,7 +279,7 @@ impl Floor {
     /// What the client said.
     pub(super) fn hear(&mut self, id: u64, incoming: Incoming) {
         let now = self.now();
-        let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.is_up()) else {
+        let Some(conn) = self.conns.get_mut(&id) else {
             return;
         };
         let is_lost = now < conn.deaf_until;
@@ -288,7 +288,8 @@ impl Floor {
             Incoming::Violation(code, _) => conn.push(Parcel::Close(code), now),
             _ if is_lost => {}
             Incoming::Ping(payload) => conn.push(Parcel::Pong(payload), now),
-            Incoming::Text(text) => self.request(id, &text),
+            Incoming::Text(text) if conn.is_up() => self.request(id, &text),
+            Incoming::Text(_) => {}
         }
         self.wake.notify_one();
     }

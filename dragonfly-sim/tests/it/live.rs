@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use dragonfly_core::clock::{Clock, Nanos};
 use dragonfly_sim::{
     fault::{Fault, Kind},
     ledger::{Entry, Levels, Record},
@@ -77,6 +78,18 @@ fn entries(ledger: &Ledger) -> Vec<Entry> {
         _ => None,
     };
     records.iter().filter_map(entry).collect()
+}
+
+/// What comes of asking again and again, for some seconds.
+fn until<T>(ask: impl Fn() -> Option<T>) -> T {
+    let clock = Clock::monotonic();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(clock.mono() < Nanos::from_secs(20), "it never happened");
+        std::thread::yield_now();
+    }
 }
 
 #[test]
@@ -173,12 +186,7 @@ fn two_hundred_connections_are_cut_at_once_and_slots_are_given_again() {
     assert_eq!(before.iter().map(|entry| entry.socket).max(), Some(199));
     let _client = connect("kraken");
     // What a client reads may be in the ledger a moment later.
-    let entry = loop {
-        if let Some(entry) = entries(&ledger).get(before.len()) {
-            break entry.clone();
-        }
-        std::thread::yield_now();
-    };
+    let entry = until(|| entries(&ledger).get(before.len()).cloned());
     assert_eq!((entry.venue.as_str(), entry.socket), ("kraken", 1));
 }
 
@@ -208,9 +216,7 @@ fn calm_ends_what_lasts_and_what_is_to_come() {
     let mut stall = Fault::new(Kind::Stall, 1.0);
     stall.for_ms = 1_000_000;
     live.inject(&stall).unwrap();
-    while live.fired()[&Kind::Stall] == 0 {
-        std::thread::yield_now();
-    }
+    until(|| (live.fired()[&Kind::Stall] > 0).then_some(()));
     live.calm();
     for _ in 0..3 {
         client.next();
