@@ -3,7 +3,7 @@
 //!
 //! A [`Live`] is what `dragonfly-sim serve` runs. Each venue has a port of its own; its instruments
 //! are [markets](Options::instruments) that a seed makes, and what its clients are told of them goes
-//! into the [ledger](crate::ledger). The faults are those of a [`Plan`], every kind of the
+//! into the [ledger](crate::ledger). The faults are those of a [`Plan`](crate::fault::Plan), every kind of the
 //! [catalogue](crate::fault::Kind) but those of the client's machine.
 //!
 //! ```no_run
@@ -37,8 +37,8 @@
 //!   slot that no other open connection of the venue has, so that a client with one connection a
 //!   venue has slot 0 however often it connects anew. `socket` = slot x number of venues + place of
 //!   the venue in the order of the names. A connection that is half-open has lost its slot.
-//! * A [`Record::Heard`] is written with every message, whatever it says, but not with pongs.
-//! * [`Record::Looked`] is never written: only who knows what the client shows can look.
+//! * A [`Heard`](crate::ledger::Record::Heard) is written with every message, whatever it says, but not with pongs.
+//! * [`Looked`](crate::ledger::Record::Looked) is never written: only who knows what the client shows can look.
 //! * Records come in the order of their times, from one thread, the one that serves: a sink that
 //!   takes long holds everything up.
 //!
