@@ -197,6 +197,11 @@ impl Conn {
         self.controls
             .is_byte_wise
             .store(is_byte_wise, Ordering::Relaxed);
+        if now < self.jammed_until
+            && let Some(pong) = self.pong()
+        {
+            return Step::Send(pong);
+        }
         let Some((at, _)) = self.queue.front() else {
             return Step::Wait(None);
         };
@@ -213,6 +218,13 @@ impl Conn {
             }
             None => Step::Wait(None),
         }
+    }
+
+    /// An answer to a ping: a line that stalls gives it all the same.
+    fn pong(&mut self) -> Option<Parcel> {
+        let mut waiting = self.queue.iter();
+        let at = waiting.position(|(_, parcel)| matches!(parcel, Parcel::Pong(_)))?;
+        self.queue.remove(at).map(|(_, parcel)| parcel)
     }
 
     /// What was wrong with it for a while is over.

@@ -24,7 +24,7 @@ const LIMIT: Nanos = Nanos::from_secs(25);
 type Case = (Kind, &'static str, &'static str);
 
 const LINES: [Case; 9] = [
-    (Kind::Stall, "kraken", "silence"),
+    (Kind::Stall, "kraken", "pong after silence"),
     (Kind::HalfOpen, "bybit", "no pong"),
     (Kind::Cut, "bitstamp", "reset"),
     (Kind::Close1000, "binance", "closed with 1000"),
@@ -117,6 +117,7 @@ fn visit(live: &Live, venue: &str, notice: &mut dyn FnMut(String) -> bool) {
                 is_open = false;
                 format!("closed with {}", frame.map_or(0, |frame| frame.code.into()))
             }
+            Ok(Message::Pong(_)) => "pong after silence".to_owned(),
             Ok(_) => continue,
             Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock && !is_asked => {
                 is_asked = true;
