@@ -12,6 +12,9 @@ use super::{CaptureError, Record, line};
 /// The longest line that is read, in bytes.
 const MAX_LINE: usize = 64 << 20;
 
+/// How many times as long as it may be a line is looked for the end of.
+const ENDLESS: usize = 16;
+
 /// The largest zstd window that is accepted, as a power of two: 128 MiB.
 const MAX_WINDOW_LOG: u32 = 27;
 
@@ -32,14 +35,11 @@ pub fn open(path: impl AsRef<Path>) -> Result<Reader<Box<dyn BufRead + Send>>, C
     if file.metadata().is_ok_and(|data| data.is_dir()) {
         return Err(wrong("is a directory, name a file in it".into()));
     }
-    let input: Box<dyn BufRead + Send> = if compressed {
-        Box::new(BufReader::new(
-            decompress(file).map_err(|error| wrong(error.to_string()))?,
-        ))
-    } else {
-        Box::new(BufReader::new(file))
-    };
-    Ok(Reader::new(name, input))
+    let file = BufReader::new(file);
+    if compressed {
+        return Reader::compressed(name, file);
+    }
+    Ok(Reader::new(name, Box::new(file)))
 }
 
 /// What the extension says; the error says which extensions there are.
@@ -54,8 +54,8 @@ pub(super) fn is_compressed(path: &Path) -> Result<bool, String> {
     }
 }
 
-fn decompress(file: File) -> io::Result<zstd::Decoder<'static, BufReader<File>>> {
-    let mut decoder = zstd::Decoder::new(file)?;
+fn decompress<R: BufRead>(input: R) -> io::Result<zstd::Decoder<'static, R>> {
+    let mut decoder = zstd::Decoder::with_buffer(input)?;
     decoder.window_log_max(MAX_WINDOW_LOG)?;
     Ok(decoder)
 }
@@ -81,6 +81,29 @@ enum Line {
     None,
 }
 
+impl Reader<Box<dyn BufRead + Send>> {
+    /// Reads from any source of lines compressed with zstd; `name` names it in errors.
+    ///
+    /// However much the input becomes, what is held of it is one line, and the window it was
+    /// compressed with, of at most 128 MiB.
+    ///
+    /// # Errors
+    /// [`CaptureError::Open`] when there is no memory for decompressing.
+    pub fn compressed(
+        name: impl Into<String>,
+        input: impl BufRead + Send + 'static,
+    ) -> Result<Self, CaptureError> {
+        let name = name.into();
+        match decompress(input) {
+            Ok(lines) => Ok(Self::new(name, Box::new(BufReader::new(lines)))),
+            Err(error) => {
+                let reason = error.to_string();
+                Err(CaptureError::Open { name, reason })
+            }
+        }
+    }
+}
+
 impl<R: BufRead> Reader<R> {
     /// Reads from any source of uncompressed lines; `name` names it in errors.
     pub fn new(name: impl Into<String>, input: R) -> Self {
@@ -92,6 +115,14 @@ impl<R: BufRead> Reader<R> {
             buffer: Vec::new(),
             ended: false,
         }
+    }
+
+    /// Passes over lines of more than `bytes`, each an error, and holds no more; 64 MiB by default.
+    /// A line 16 times as long ends the reading.
+    #[must_use]
+    pub const fn max_line(mut self, bytes: usize) -> Self {
+        self.max_line = bytes;
+        self
     }
 
     /// What it is called in errors: the file it reads.
@@ -107,7 +138,7 @@ impl<R: BufRead> Reader<R> {
     /// Reads one line into the buffer, without its line break.
     fn fill(&mut self) -> io::Result<Line> {
         self.buffer.clear();
-        let (mut seen, mut too_long) = (false, false);
+        let (mut seen, mut too_long, mut length) = (false, false, 0_usize);
         loop {
             let chunk = match self.input.fill_buf() {
                 Ok(chunk) => chunk,
@@ -119,6 +150,11 @@ impl<R: BufRead> Reader<R> {
             too_long |= part.len() > self.max_line - self.buffer.len();
             if !too_long {
                 self.buffer.extend_from_slice(part);
+            }
+            length = length.saturating_add(part.len());
+            if length > self.max_line.saturating_mul(ENDLESS) {
+                // A few bytes can be compressed zeros for hours.
+                return Err(io::Error::other("a line without end"));
             }
             let at_end = chunk.is_empty();
             seen |= !at_end;
@@ -186,6 +222,8 @@ impl<R> fmt::Debug for Reader<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
 
     /// Every message or error text, in order.
@@ -218,6 +256,22 @@ mod tests {
             let long = format!("capture x.jsonl, line 1: longer than {} bytes", good.len());
             assert_eq!(texts, [long, "a".into()]);
         }
+    }
+
+    #[test]
+    fn a_line_without_end_ends_the_reading() {
+        let line = zstd::encode_all(io::repeat(0).take(64 << 20), 1).unwrap();
+        assert!(line.len() < 1 << 16);
+        let lines = b"x\n".iter().copied().cycle().take(2 * 3);
+        let text = zstd::encode_all(&lines.collect::<Vec<_>>()[..], 1).unwrap();
+        let input = io::Cursor::new([text, line].concat());
+        let reader = Reader::compressed("x.jsonl.zst", input).unwrap();
+        let all: Vec<_> = reader.max_line(1 << 10).collect();
+        let broken = |e: &Result<Record, _>| matches!(e, Err(CaptureError::Line { .. }));
+        assert!(all.len() == 4 && all[..3].iter().all(broken));
+        let error = all[3].as_ref().unwrap_err().to_string();
+        let ends = "reading broke off after line 3: a line without end";
+        assert!(error.ends_with(ends), "{error}");
     }
 
     #[test]

@@ -160,6 +160,7 @@ impl<D: Decoder> Listener for BookListener<D> {
             heard: Heard::Data,
             error: None,
             lost: false,
+            due: None,
         };
         // The decoder is lent apart from the books it feeds.
         let Self {
@@ -192,8 +193,13 @@ impl<D: Decoder> Listener for BookListener<D> {
             match find(books, index, &update.symbol) {
                 Some(book) => {
                     early.compare(book, update);
+                    let before = book.sync.state();
                     if book.take(update, now, telling, emit) {
                         judge.heard = Heard::Renew(book.native_symbol);
+                    }
+                    if book.sync.state() != before {
+                        let due = book.deadline(rules).into_iter().chain(judge.due);
+                        judge.due = due.min();
                     }
                 }
                 None => judge.error = Some(FeedError::UnknownSymbol(update.symbol.to_string())),
@@ -213,6 +219,10 @@ impl<D: Decoder> Listener for BookListener<D> {
             judge.heard = Heard::Control;
         }
         self.withdraw_unconfirmed(now, emit);
+        // In its new state a book may be due before all that was due until now.
+        if let (Some(until_now), Some(due)) = (self.deadline, judge.due) {
+            self.deadline = Some(until_now.min(due));
+        }
         self.conclude(decoder_ran, judge, now, emit)
     }
 
@@ -246,11 +256,7 @@ impl<D: Decoder> Listener for BookListener<D> {
                     let meant = symbol.is_none_or(|s| s == book.native_symbol);
                     let live = book.sync.state() == BookState::Live;
                     let named = symbol.is_some();
-                    if meant
-                        && (named || !live)
-                        && book.sync.reset(BookState::Closed, Cause::Refused)
-                    {
-                        book.changed_at(now.mono);
+                    if meant && (named || !live) && book.refuse(now.mono) {
                         book.tell(&self.telling, emit);
                     }
                 }
@@ -340,6 +346,7 @@ impl<D: Decoder> BookListener<D> {
                     book.tell(&self.telling, emit);
                 }
             }
+            self.reschedule();
             return Ok(Heard::Reconnect(Cause::SequenceGap));
         }
         let error = match (decoded.err(), judge.error) {
@@ -358,6 +365,7 @@ impl<D: Decoder> BookListener<D> {
                 book.tell(&self.telling, emit);
             }
         }
+        self.reschedule();
         if self.on_bad_message() {
             self.bad_in_a_row = 0;
             self.withdraw(BookState::Gap, Cause::BadMessages, now, emit);

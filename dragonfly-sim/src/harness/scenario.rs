@@ -115,15 +115,8 @@ impl Scenario {
     }
 
     /// The longest time until every leg is well again once nothing goes wrong any more, in ns.
-    pub(crate) fn recovery(&self) -> u64 {
-        // A refused book is asked for again after 300 s on a connection whose others are well.
-        use crate::fault::Kind::{LostRequest, Refused};
-        let is_slow = |fault: &fault::Fault| matches!(fault.kind, Refused | LostRequest);
-        if self.plan.faults.iter().any(is_slow) {
-            420 * SECOND
-        } else {
-            200 * SECOND
-        }
+    pub(crate) const fn recovery(&self) -> u64 {
+        200 * SECOND
     }
 }
 

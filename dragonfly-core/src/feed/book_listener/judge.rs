@@ -1,6 +1,7 @@
 //! What came of one message, and whether it was the connection's next.
 
 use super::super::{FeedError, Heard};
+use crate::clock::Nanos;
 
 /// How many messages in a row with numbers that were passed already mean that the venue's count
 /// has restarted.
@@ -21,6 +22,8 @@ pub(super) struct Judge {
     pub(super) error: Option<FeedError>,
     /// A message of the connection is missing before this one.
     pub(super) lost: bool,
+    /// When the first of the books that have changed their state calls for something.
+    pub(super) due: Option<Nanos>,
 }
 
 impl Judge {

@@ -3,6 +3,7 @@
 mod check;
 mod drill;
 mod fuzz;
+mod model;
 mod replay;
 mod report;
 mod serve;
@@ -64,6 +65,13 @@ enum Command {
         --client target/release/dragonflybot-grpc-client --for 360"
     )]
     Drill(drill::Drill),
+    /// Hold the state machines alone against a model, by lists of operations, one for each case.
+    ///
+    /// Prints for each case that fails the command that shows it again and the shortest list of
+    /// operations found, and a summary. Exits with 1 if any case failed, or if in 100 cases or more
+    /// anything of the catalogue never happened.
+    #[command(after_help = "Example:\n  dragonfly-sim model --updates 15000000")]
+    Model(model::Model),
     /// Judge a ledger and the views a client was shown, both as `fuzz --out` writes them.
     ///
     /// Exits with 1 if any rule was broken.
@@ -90,6 +98,7 @@ fn main() -> ExitCode {
         Command::Replay(options) => replay::replay(&options).map(|()| true),
         Command::Fuzz(options) => fuzz::fuzz(&options),
         Command::Drill(options) => drill::drill(&options),
+        Command::Model(options) => model::model(&options),
         Command::Check(options) => check::check(&options),
         Command::Report(options) => report::report(&options).map(|()| true),
     };
