@@ -10,9 +10,12 @@ use std::{
 use dragonfly_benches::http2::{Receiver, opening, stamps};
 use dragonfly_core::clock::{Clock, Nanos};
 use hdrhistogram::Histogram;
-use rustix::event::{
-    Timespec,
-    epoll::{self, CreateFlags, EventData, EventFlags},
+use rustix::{
+    event::{
+        Timespec,
+        epoll::{self, CreateFlags, EventData, EventFlags},
+    },
+    net::sockopt::set_socket_recv_buffer_size,
 };
 
 /// What the subscribers are to do.
@@ -101,7 +104,14 @@ pub(crate) fn run(plan: &Plan, mut mark: impl FnMut(&Seen)) -> Seen {
         socket.write_all(&opening(BOOK, b"", plan.streams)).unwrap();
         socket
     };
-    let stalled: Vec<_> = (0..plan.stalled).map(|_| connect()).collect();
+    let stalled: Vec<_> = (0..plan.stalled)
+        .map(|_| {
+            let socket = connect();
+            // What the reader's kernel would take in its place is not what is measured.
+            set_socket_recv_buffer_size(&socket, 4 * 1024).unwrap();
+            socket
+        })
+        .collect();
     let epoll = epoll::create(CreateFlags::CLOEXEC).unwrap();
     let mut connections: Vec<_> = (0..plan.connections)
         .map(|index| {

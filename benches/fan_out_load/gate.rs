@@ -17,7 +17,7 @@ const STALLED: usize = 50;
 const LOAD: Load = Load {
     subscribers: HEALTHY,
     connections: HEALTHY,
-    rate: 300,
+    rate: 400,
     warm_up: 2,
     seconds: 1,
     ..USUAL

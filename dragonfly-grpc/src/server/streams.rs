@@ -103,13 +103,14 @@ impl<V: View> Streams<V> {
     /// Shows every stream as ended.
     pub(super) fn withdraw(&mut self) {
         let ts_emit = self.clock.utc();
-        for index in 0..self.streams.len() {
-            let stream = &mut self.streams[index];
+        let mut index = 0;
+        while let Some(stream) = self.streams.get_mut(index) {
             if !stream.withdrawn {
                 stream.replace(stream.view.withdrawn(), ts_emit);
                 stream.withdrawn = true;
                 self.deliver(index);
             }
+            index = index.saturating_add(1);
         }
     }
 
@@ -141,8 +142,9 @@ impl<V: View> Streams<V> {
     /// Stores the view with its stream and returns the stream's place.
     fn stream_of(&mut self, view: &V, ts_emit: UtcNanos) -> usize {
         let symbol = view.symbol();
-        if let Some(index) = self.find(&symbol) {
-            let stream = &mut self.streams[index];
+        if let Some(index) = self.find(&symbol)
+            && let Some(stream) = self.streams.get_mut(index)
+        {
             stream.withdrawn = false;
             stream.replace(view.clone(), ts_emit);
             return index;
@@ -169,7 +171,9 @@ impl<V: View> Streams<V> {
 
     /// Hands the newest view of a stream to its subscribers.
     fn deliver(&mut self, index: usize) {
-        let stream = &mut self.streams[index];
+        let Some(stream) = self.streams.get_mut(index) else {
+            return;
+        };
         let live = stream.view.legs().live();
         let readers = self.subscribers.iter_mut().flatten();
         for subscriber in readers.filter(|s| s.stream == Some(index)) {
@@ -196,7 +200,8 @@ impl<V: View> Streams<V> {
             self.find(&subscriber.ask.symbol)
         };
         let form = subscriber.ask.form;
-        match subscriber.stream.map(|index| &mut self.streams[index]) {
+        let stream = subscriber.stream;
+        match stream.and_then(|index| self.streams.get_mut(index)) {
             None => {
                 let view = V::empty(subscriber.ask.symbol);
                 let frame = self.encoder.frame(&view, form, self.clock.utc());
@@ -214,16 +219,16 @@ impl<V: View> Streams<V> {
     }
 
     fn place(&mut self, subscriber: Subscriber) -> usize {
-        match self.subscribers.iter().position(Option::is_none) {
-            Some(free) => {
-                self.subscribers[free] = Some(subscriber);
-                free
-            }
-            None => {
-                self.subscribers.push(Some(subscriber));
-                self.subscribers.len() - 1
-            }
+        let free = self.subscribers.iter().position(Option::is_none);
+        if let Some(free) = free
+            && let Some(place) = self.subscribers.get_mut(free)
+        {
+            *place = Some(subscriber);
+            return free;
         }
+        let place = self.subscribers.len();
+        self.subscribers.push(Some(subscriber));
+        place
     }
 
     /// The symbol as the streams spell it. Before the first stream any symbol may still appear.
