@@ -197,6 +197,9 @@ fn measure(load: Load, report: &mut Report) {
     }
 }
 
+/// Longer than any load is served.
+const LONG: Duration = Duration::from_secs(600);
+
 /// Serves the load, with the subscribers in a process of their own.
 fn run(load: Load) -> Outcome {
     let server = Server::builder()
@@ -204,6 +207,9 @@ fn run(load: Load) -> Outcome {
         .max_connections_per_peer(10_000)
         .max_subscriptions_per_peer(10_000)
         .max_streams_per_connection(1_000)
+        // Whoever does not read is to stay until it is asked what it missed.
+        .write_stall_timeout(LONG)
+        .ping(LONG, LONG)
         .bind("127.0.0.1:0")
         .unwrap();
     let (address, stats) = (server.local_addr().to_string(), server.stats());
@@ -229,7 +235,10 @@ fn run(load: Load) -> Outcome {
     // A line when it begins to measure, one when it has, and one when those that stalled have caught up.
     let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut numbers = || -> Vec<u64> {
-        let line = said.next().unwrap().unwrap();
+        let line = said
+            .next()
+            .unwrap_or_else(|| panic!("the subscribers failed"))
+            .unwrap();
         line.split_whitespace()
             .map(|n| n.parse().unwrap())
             .collect()

@@ -175,6 +175,7 @@ pub(crate) fn run(plan: &Plan, mut mark: impl FnMut(&Seen)) -> Seen {
 fn catch_up(stalled: Vec<TcpStream>, newest: u64, seen: &mut Seen) {
     let mut buffer = vec![0; 256 * 1024];
     for socket in stalled {
+        set_socket_recv_buffer_size(&socket, 1 << 20).unwrap();
         let receiver = Receiver::default();
         let mut connection = Connection { socket, receiver };
         let (mut last, mut reply) = (None, Vec::new());

@@ -311,3 +311,66 @@ impl<V: View> Streams<V> {
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use dragonfly_core::market::ConsolidatedBook;
+    use proptest::prelude::*;
+    use prost::Message as _;
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::{encode::Schema, policy::Policy, proto::v1};
+
+    /// Takes what waits; the number and the count of what was skipped of each.
+    fn take(streams: &mut Streams<ConsolidatedBook>, place: usize, most: usize) -> Vec<(u64, u64)> {
+        let mut taken = Vec::new();
+        while taken.len() < most
+            && let Taken::Frame(frame) = streams.take(place, Waker::noop())
+        {
+            let book = v1::Book::decode(&frame[5..]).unwrap();
+            taken.push((book.seq, book.skipped));
+        }
+        taken
+    }
+
+    proptest! {
+        /// However a subscriber takes, what it gets and what it is told it missed make up everything,
+        /// and no more waits for it than may.
+        #[test]
+        fn what_is_skipped_is_told_exactly(
+            turns in prop::collection::vec((1..40_u64, 0..30_usize), 1..30),
+            limit in 100..2_000_usize,
+            conflates: bool,
+        ) {
+            let stats = Stats::default();
+            let mut streams = Streams::new(limit, stats.clone());
+            let view = |seq| ConsolidatedBook { seq, ..ConsolidatedBook::default() };
+            streams.publish(&[view(1)]);
+            let place = streams.subscribe(Ask {
+                symbol: Symbol::EMPTY,
+                form: Form { schema: Schema::V1, depth: 1 },
+                policy: if conflates { Policy::Conflate } else { Policy::EveryUpdate },
+                cut: Arc::new(Notify::new()),
+            }).unwrap();
+            let (mut published, mut last, mut told) = (1, 0, 0);
+            let whole = [(0, usize::MAX)];
+            for (views, takes) in turns.into_iter().chain(whole) {
+                for _ in 0..views {
+                    published += 1;
+                    streams.publish(&[view(published)]);
+                    prop_assert!(stats.queued_bytes() <= limit as u64);
+                }
+                for (seq, skipped) in take(&mut streams, place, takes) {
+                    prop_assert_eq!(seq, last + 1 + skipped);
+                    (last, told) = (seq, told + skipped);
+                }
+            }
+            prop_assert_eq!(last, published);
+            prop_assert_eq!(stats.skipped(), told);
+            prop_assert_eq!(stats.queued_bytes(), 0);
+        }
+    }
+}
