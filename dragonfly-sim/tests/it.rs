@@ -17,6 +17,8 @@ mod coinbase;
 mod independence;
 #[path = "it/kraken.rs"]
 mod kraken;
+#[path = "it/model.rs"]
+mod model;
 #[path = "it/oracle.rs"]
 mod oracle;
 #[path = "it/program.rs"]

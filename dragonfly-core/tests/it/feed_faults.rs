@@ -237,3 +237,20 @@ fn a_book_named_twice_is_one_book() {
     );
     assert_eq!(events, 1);
 }
+
+/// What is due next was found out when all was well: a book that fails since then is due before it.
+#[test]
+fn a_book_that_fails_is_asked_for_again_in_time_however_long_the_connection_may_be_silent() {
+    let rules = BookRules {
+        sync_within: Nanos::from_secs(1),
+        ..quiet(SequenceRule::Next { restart: None })
+    };
+    let mut bench = opened(rules);
+    bench.hear("snapshot a 1 1 2").unwrap();
+    bench.hear("snapshot b 1 1 2").unwrap();
+    assert_eq!(bench.pass(Nanos::from_millis(1_500)), Verdict::Continue);
+    bench.hear("delta a 5 1 2").unwrap();
+    assert_eq!(bench.sent(), ["again a"]);
+    assert_eq!(bench.pass(Nanos::from_secs(1)), Verdict::Continue);
+    assert!(bench.sent().contains(&"again a".to_owned()));
+}

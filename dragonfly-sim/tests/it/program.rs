@@ -45,7 +45,9 @@ fn wrong_input_is_one_line_and_exit_code_2() {
 
 #[test]
 fn wrong_options_of_fuzz_and_check_are_one_line_and_exit_code_2() {
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 9] = [
+        (&["model", "--cases", "5..5"], "no cases in 5..5"),
+        (&["model", "--case", "1", "--plant", "tulip"], "tulip"),
         (&["fuzz", "--seeds", "5"], "FROM..TO"),
         (&["fuzz", "--seeds", "5..5"], "no seeds in 5..5"),
         (&["fuzz", "--seed", "1", "--venues", "mtgox"], "mtgox"),
