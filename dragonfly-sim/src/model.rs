@@ -58,6 +58,9 @@ pub const COVERED_BY: u64 = 100;
 /// How many cases are given out before the updates are counted.
 const BATCH: u64 = 32;
 
+/// A run that has so many failures ends: more of them say no more.
+const MOST_FAILURES: usize = 20;
+
 /// Every how many cases one is done twice, to see that it is the same.
 const TWICE: u64 = 50;
 
@@ -299,7 +302,8 @@ impl Summary {
     }
 }
 
-/// Runs the cases; `on_failure` hears of each failing one as soon as it is known.
+/// Runs the cases; `on_failure` hears of each failing one as soon as it is known. After twenty of
+/// those the rest is left out.
 ///
 /// # Errors
 /// [`ModelError`] when the options are no good.
@@ -322,7 +326,7 @@ pub fn run(
         let work = || {
             loop {
                 let case = next.fetch_add(1, Ordering::Relaxed);
-                if case >= to {
+                if case >= to || locked(&summary).failures.len() >= MOST_FAILURES {
                     return;
                 }
                 let (outcome, failure) = one(case, plant, options.shrink);
@@ -339,8 +343,11 @@ pub fn run(
             work();
         });
         from = to;
-        let enough = |updates| locked(&summary).updates >= updates;
-        if options.updates.is_some_and(enough) {
+        let so_far = locked(&summary);
+        let is_enough = options
+            .updates
+            .is_some_and(|updates| so_far.updates >= updates);
+        if is_enough || so_far.failures.len() >= MOST_FAILURES {
             break;
         }
     }

@@ -152,7 +152,7 @@ impl Book {
         if update.window.is_some() {
             self.window = update.window;
         }
-        note_levels(update, self, tally);
+        note_levels(update, self, rules, tally);
         let is_restart =
             matches!(rules.numbers, Numbers::Next { restart } if restart == Some(update.last));
         match update.shape {
@@ -419,7 +419,7 @@ fn decimals(update: &Update) -> (u8, u8) {
 }
 
 /// What is special about an update's levels.
-fn note_levels(update: &Update, book: &Book, tally: &mut Tally) {
+fn note_levels(update: &Update, book: &Book, rules: &Rules, tally: &mut Tally) {
     let is_delta = update.shape == Shape::Delta;
     for (side, levels) in [(&book.bids, &update.bids), (&book.asks, &update.asks)] {
         for (at, level) in levels.iter().enumerate() {
@@ -429,7 +429,7 @@ fn note_levels(update: &Update, book: &Book, tally: &mut Tally) {
                 (true, true) if !is_known => tally.note(Kind::DeleteUnknown),
                 _ => {}
             }
-            if is_known && level.price_decimals != book.decimals.0 {
+            if is_known && level.price_decimals != rules.price_decimals {
                 tally.note(Kind::Respelled);
             }
             if levels[..at].iter().any(|other| other.price == level.price) {
