@@ -8,6 +8,7 @@
 //! For books, [`BookListener`] holds a venue to the [`BookRules`](crate::market::BookRules) it
 //! declared, so that a venue file is left with two things: a [`Subscriber`] and a [`Decoder`].
 
+mod backlog;
 mod backoff;
 mod book_listener;
 mod budget;
@@ -17,6 +18,7 @@ mod listener;
 mod machine;
 mod subscriber;
 
+pub use backlog::Backlog;
 pub use backoff::Backoff;
 pub use book_listener::{BookListener, BookStats, TrackedBook};
 pub use budget::Budget;

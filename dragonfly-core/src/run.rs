@@ -12,6 +12,7 @@ mod machine;
 mod options;
 mod root;
 mod running;
+mod watchdog;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -24,6 +25,7 @@ pub use machine::{LockError, NoSuchCore, check_cores, cores, lock_memory};
 pub use options::{RunOptions, Threads, Wait};
 pub(crate) use root::Root;
 pub use running::{JoinError, Running, StageFault, Stopper};
+pub use watchdog::{Stall, Watchdog};
 
 use self::{bell::Bell, root::RootTask, running::Shared};
 use crate::{

@@ -10,6 +10,7 @@ mod it {
     pub(crate) mod early;
     pub(crate) mod fixtures;
     pub(crate) mod fuzz_smoke;
+    pub(crate) mod json_suite;
     pub(crate) mod json_text;
     pub(crate) mod only_changes;
     pub(crate) mod replay;

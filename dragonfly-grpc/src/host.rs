@@ -12,7 +12,11 @@ fn run(root: RootFuture<'_>) {
         .enable_all()
         .build()
     {
-        Ok(runtime) => runtime.block_on(root),
+        Ok(runtime) => {
+            runtime.block_on(root);
+            // Dropping the runtime would wait for whatever blocks on one of its other threads.
+            runtime.shutdown_background();
+        }
         Err(error) => tracing::error!(%error, "no tokio runtime could be made"),
     }
 }

@@ -21,4 +21,4 @@ pub use host::TOKIO;
 pub use policy::Policy;
 #[doc(hidden)]
 pub use server::bench;
-pub use server::{BindError, Builder as ServerBuilder, Server, Stats};
+pub use server::{BindError, Builder as ServerBuilder, Health, Probes, Server, Stats};

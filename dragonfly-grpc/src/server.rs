@@ -16,8 +16,11 @@ mod connection;
 mod gathered;
 mod health;
 mod hub;
+mod inbound;
 mod parts;
+mod probes;
 mod route;
+mod seats;
 mod stats;
 mod streams;
 mod subscriber;
@@ -48,6 +51,8 @@ use self::{
 };
 pub use self::{
     builder::{BindError, Builder},
+    health::Health,
+    probes::Probes,
     stats::Stats,
 };
 use crate::{host::TOKIO, proto::DESCRIPTORS};
@@ -103,10 +108,10 @@ impl Server {
         Builder::default()
     }
 
-    fn new(listener: TcpListener, asked: SocketAddr, limits: Limits) -> Self {
+    fn new(listener: TcpListener, address: SocketAddr, limits: Limits) -> Self {
         Self {
             hub: Arc::new(Hub::new(limits)),
-            address: listener.local_addr().unwrap_or(asked),
+            address,
             phase: watch::Sender::new(Phase::Open),
             finished: Arc::default(),
             state: State::Bound(listener),
@@ -121,6 +126,11 @@ impl Server {
     /// The counters; a clone may be read on any thread.
     pub fn stats(&self) -> Stats {
         self.hub.stats.clone()
+    }
+
+    /// How the server is, as its health service tells it; for other threads.
+    pub fn health(&self) -> Health {
+        Health::new(self.hub.readiness.clone())
     }
 
     /// Starts to answer; needs the runtime of its host around it.
@@ -157,9 +167,9 @@ impl Server {
 
     fn note_readiness(&self, change: impl FnOnce(&mut health::Readiness)) {
         self.hub.readiness.send_if_modified(|readiness| {
-            let before = *readiness;
+            let before = (readiness.books, readiness.liquidity, readiness.closing);
             change(readiness);
-            before != *readiness
+            before != (readiness.books, readiness.liquidity, readiness.closing)
         });
     }
 }
@@ -229,15 +239,17 @@ impl Serve<ConsolidatedBook> for Server {
     fn publish(&mut self, items: &[ConsolidatedBook]) {
         let mut books = lock(&self.hub.books);
         books.publish(items);
-        let live = books.is_live();
-        self.note_readiness(|r| r.books = live);
+        let census = books.census();
+        self.note_readiness(|r| r.books = census);
     }
 
     /// Several wires of one kind cannot be told apart here, so all streams of the kind are shown
     /// as ended; those that go on are whole again with their next view.
     fn withdraw(&mut self) {
-        lock(&self.hub.books).withdraw();
-        self.note_readiness(|r| r.books = false);
+        let mut books = lock(&self.hub.books);
+        books.withdraw();
+        let census = books.census();
+        self.note_readiness(|r| r.books = census);
     }
 }
 
@@ -245,13 +257,15 @@ impl Serve<AggregatedBook> for Server {
     fn publish(&mut self, items: &[AggregatedBook]) {
         let mut liquidity = lock(&self.hub.liquidity);
         liquidity.publish(items);
-        let live = liquidity.is_live();
-        self.note_readiness(|r| r.liquidity = live);
+        let census = liquidity.census();
+        self.note_readiness(|r| r.liquidity = census);
     }
 
     /// See [`Serve<ConsolidatedBook>`]: all streams of the kind are shown as ended.
     fn withdraw(&mut self) {
-        lock(&self.hub.liquidity).withdraw();
-        self.note_readiness(|r| r.liquidity = false);
+        let mut liquidity = lock(&self.hub.liquidity);
+        liquidity.withdraw();
+        let census = liquidity.census();
+        self.note_readiness(|r| r.liquidity = census);
     }
 }

@@ -9,16 +9,22 @@
 mod it {
     mod bench;
     mod client;
+    #[cfg(feature = "bins")]
+    mod floods;
     mod flow;
     mod hostile;
+    mod http2;
     mod legacy;
     mod lifecycle;
     mod market_data;
     mod policy;
+    mod probes;
     #[cfg(feature = "bins")]
     mod program;
     #[cfg(feature = "bins")]
     mod server_modes;
     #[cfg(feature = "bins")]
     mod server_program;
+    #[cfg(feature = "bins")]
+    mod stopping;
 }

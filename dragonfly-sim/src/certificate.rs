@@ -1,4 +1,4 @@
-//! A certificate authority made at start, and the server certificate it signs.
+//! A certificate authority made at start, and the server certificates it signs.
 //!
 //! Nothing is written to disk and no key leaves the process: a client trusts the simulator by
 //! being given the authority's PEM text, as it would be given a private authority's.
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, date_time_ymd,
 };
 use rustls::{
     ServerConfig,
@@ -22,39 +22,78 @@ pub(crate) struct Authority {
     pub(crate) server: Arc<ServerConfig>,
 }
 
+/// Servers that no client may trust who trusts the authority.
+#[derive(Clone)]
+pub(crate) struct Impostors {
+    /// The certificate is of an authority that nobody knows.
+    pub(crate) unknown_ca: Arc<ServerConfig>,
+    /// The certificate is of another host.
+    pub(crate) wrong_host: Arc<ServerConfig>,
+    /// The certificate has expired.
+    pub(crate) expired: Arc<ServerConfig>,
+}
+
+const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
+
 /// Makes an authority and a certificate for `localhost` and `127.0.0.1`.
 pub(crate) fn generate() -> Result<Authority, SimError> {
-    let broken = |error: rcgen::Error| SimError::Certificate(error.to_string());
-    let authority_key = KeyPair::generate().map_err(broken)?;
+    let (pem, issuer) = authority("dragonfly-sim authority")?;
+    let server = server(&issuer, &NAMES, false)?;
+    Ok(Authority { pem, server })
+}
+
+/// The same, with servers that are not to be trusted beside it.
+pub(crate) fn generate_with_impostors() -> Result<(Authority, Impostors), SimError> {
+    let (pem, issuer) = authority("dragonfly-sim authority")?;
+    let (_, nobody) = authority("unknown authority")?;
+    let impostors = Impostors {
+        unknown_ca: server(&nobody, &NAMES, false)?,
+        wrong_host: server(&issuer, &["elsewhere.invalid"], false)?,
+        expired: server(&issuer, &NAMES, true)?,
+    };
+    let server = server(&issuer, &NAMES, false)?;
+    Ok((Authority { pem, server }, impostors))
+}
+
+fn broken(error: impl ToString) -> SimError {
+    SimError::Certificate(error.to_string())
+}
+
+fn authority(name: &str) -> Result<(String, Issuer<'static, KeyPair>), SimError> {
+    let key = KeyPair::generate().map_err(broken)?;
     let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "dragonfly-sim authority");
+    params.distinguished_name.push(DnType::CommonName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let authority = params.self_signed(&authority_key).map_err(broken)?;
-    let issuer = Issuer::new(params, authority_key);
+    let authority = params.self_signed(&key).map_err(broken)?;
+    Ok((authority.pem(), Issuer::new(params, key)))
+}
 
-    let names = ["localhost", "127.0.0.1"].map(String::from);
+fn server(
+    issuer: &Issuer<'static, KeyPair>,
+    names: &[&str],
+    has_expired: bool,
+) -> Result<Arc<ServerConfig>, SimError> {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names).map_err(broken)?;
     params
         .distinguished_name
         .push(DnType::CommonName, "dragonfly-sim");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
+    if has_expired {
+        params.not_before = date_time_ymd(2001, 1, 1);
+        params.not_after = date_time_ymd(2002, 1, 1);
+    }
     let key = KeyPair::generate().map_err(broken)?;
-    let leaf = params.signed_by(&key, &issuer).map_err(broken)?;
-
+    let leaf = params.signed_by(&key, issuer).map_err(broken)?;
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let server = ServerConfig::builder_with_provider(provider)
+    let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| SimError::Certificate(error.to_string()))?
+        .map_err(broken)?
         .with_no_client_auth()
         .with_single_cert(vec![leaf.der().clone()], key)
-        .map_err(|error| SimError::Certificate(error.to_string()))?;
-    Ok(Authority {
-        pem: authority.pem(),
-        server: Arc::new(server),
-    })
+        .map_err(broken)?;
+    Ok(Arc::new(config))
 }

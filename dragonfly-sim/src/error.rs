@@ -5,6 +5,8 @@ use std::{io, net::SocketAddr};
 
 use dragonfly_clients::capture::CaptureError;
 
+use crate::fault::Kind;
+
 /// Why a recording could not be read or a simulator not be started.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -37,6 +39,15 @@ pub enum SimError {
     /// The pace is not a positive, finite number.
     #[error("a speed of {0} cannot be played; give a factor above 0, such as 1 or 2.5")]
     Speed(f64),
+    /// The rate of changes is out of range.
+    #[error("a rate of {0} changes a second is not above 0 and up to 100000")]
+    Rate(f64),
+    /// The instrument is not written as it should be.
+    #[error("{0:?} is no instrument; give a currency such as BTC, or a pair such as BTC-USDT")]
+    Instrument(String),
+    /// The plan has a fault that no venue can bring about.
+    #[error("{0} happens to the client's machine, which a simulated venue has no power over")]
+    MachineFault(Kind),
     /// The address is not a loopback address.
     #[error("{0} is not a loopback address; the simulator serves this machine only")]
     NotLoopback(SocketAddr),

@@ -82,7 +82,7 @@ pub(crate) enum Trick {
 }
 
 /// One connection's conversation.
-pub(crate) trait Conversation {
+pub(crate) trait Conversation: Send {
     /// What happens without being asked for when the connection opens.
     fn on_open(&mut self, _cx: &mut Cx<'_>) {}
 
@@ -111,6 +111,8 @@ pub(crate) struct Dialect {
     pub(crate) name: &'static str,
     /// The quote currency its generated instruments have.
     pub(crate) quote: &'static str,
+    /// The path that clients connect to.
+    pub(crate) path: &'static str,
     /// Its own symbol for a pair.
     pub(crate) native: fn(base: &str, quote: &str) -> String,
     /// Begins a conversation; the number is unique in the run.

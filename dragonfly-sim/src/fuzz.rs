@@ -82,6 +82,10 @@ impl Options {
                 known: known().collect::<Vec<_>>().join(", "),
             });
         }
+        let faults = self.plan.iter().flat_map(|plan| &plan.faults);
+        if let Some(fault) = faults.into_iter().find(|fault| fault.kind.needs_sockets()) {
+            return Err(FuzzError::Sockets(fault.kind));
+        }
         let plant = self.plant.as_ref().map(|name| {
             Plant::find(name).ok_or_else(|| FuzzError::Unknown {
                 what: "plant",
@@ -120,6 +124,9 @@ pub enum FuzzError {
     /// There is no seed in the range.
     #[error("no seeds in {}..{}: the end comes after the last seed", .0.start, .0.end)]
     Seeds(Range<u64>),
+    /// The plan has a fault that takes real sockets.
+    #[error("{0} takes real sockets, of which a simulated world has none: see `serve`")]
+    Sockets(Kind),
     /// A file could not be written.
     #[error("{}: cannot be written: {error}", .path.display())]
     Write {

@@ -16,6 +16,7 @@ mod network;
 mod planted;
 mod scenario;
 mod source;
+mod teller;
 mod telling;
 mod trouble;
 mod world;

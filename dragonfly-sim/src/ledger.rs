@@ -19,7 +19,7 @@ mod levels;
 use serde::{Deserialize, Serialize};
 
 pub use jsonl::{JsonlError, read, write};
-pub use levels::Levels;
+pub use levels::{Levels, Pairs};
 
 /// What one message said about one book.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

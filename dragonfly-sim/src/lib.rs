@@ -52,18 +52,23 @@
 
 mod certificate;
 mod dialect;
+pub mod drill;
 mod error;
 mod exchange;
 pub mod fault;
+mod frames;
 pub mod fuzz;
 mod harness;
 pub mod ledger;
+pub mod live;
 mod market;
 pub mod model;
 mod naive_book;
 pub mod oracle;
+mod post;
 mod random;
 mod recording;
+pub mod report;
 mod rfc3339;
 mod server;
 mod session;

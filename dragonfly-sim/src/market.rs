@@ -39,6 +39,36 @@ pub(crate) struct Character {
     pub(crate) gap: u64,
 }
 
+impl Character {
+    /// Tick and lot differ from venue to venue; now and then a number has more digits than a floating
+    /// point number can hold.
+    pub(crate) fn draw(random: &mut Random, worth_millionths: u64, gap: u64) -> Self {
+        let mut price = u8::try_from(random.between(0, 8)).unwrap_or(2);
+        let ticks = |price: u8| {
+            let worth = u128::from(worth_millionths) * 10_u128.pow(u32::from(price));
+            i64::try_from(worth / 1_000_000).unwrap_or(i64::MAX / 8)
+        };
+        // A price needs room to move.
+        while ticks(price) < 2_000 {
+            price += 1;
+        }
+        let qty = u8::try_from(random.between(0, 10)).unwrap_or(3);
+        let unit = 10_i64.pow(u32::from(qty));
+        let most_lots = match random.below(4) {
+            0 => i64::MAX / 16,
+            1 => 50,
+            _ => unit.saturating_mul(100),
+        };
+        Self {
+            scale: Scale { price, qty },
+            mid: ticks(price).min(i64::MAX / 8),
+            most_lots: most_lots.max(2),
+            levels: usize::try_from(random.between(8, 80)).unwrap_or(20),
+            gap,
+        }
+    }
+}
+
 /// The best levels of both sides, best first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Window {

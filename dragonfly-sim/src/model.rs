@@ -118,6 +118,13 @@ pub fn kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
         .map(|kind| (kind.name(), kind.about().trim()))
 }
 
+/// Whether what is named so is a fault, and nothing that happens to a book when all is well.
+pub fn is_fault(name: &str) -> bool {
+    Kind::ALL
+        .iter()
+        .any(|kind| kind.name() == name && kind.is_fault())
+}
+
 /// Why nothing was run.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -17,11 +17,13 @@
 mod decimal;
 mod leg;
 mod merge;
+mod truth;
 mod view;
 
 use std::collections::{BTreeMap, HashMap};
 
-use leg::{Shown, Truth};
+use leg::Told;
+use truth::Truth;
 pub use view::{Kind, Leg, Rule, Shelf, View, Violation};
 
 use crate::ledger::{Entry, Record};
@@ -62,11 +64,28 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// Limits for programs on a busy machine: of what takes time 800 ms more than promised is not
+    /// held against them, so that what is found is not the machine's doing. A leg that stays `Live`
+    /// in silence is still found, and so is one that is not updated.
+    pub fn real_time() -> Self {
+        const TOLERANCE: u64 = 800_000_000;
+        let mut limits = Self::default();
+        limits.silence += TOLERANCE;
+        limits.own_silence += TOLERANCE;
+        limits
+            .image_silence
+            .values_mut()
+            .for_each(|time| *time += TOLERANCE);
+        limits.alive -= TOLERANCE;
+        limits.lag += TOLERANCE;
+        limits.view_delay = TOLERANCE;
+        limits
+    }
+}
+
 /// How many views a client may be behind of what was published.
 const MOST_BEHIND: u64 = 100_000;
-
-/// Which book: the venue's id and the venue's own symbol.
-type Key = (String, String);
 
 /// What has been judged so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,11 +103,14 @@ pub struct Judged {
 #[derive(Debug, Default)]
 pub struct Oracle {
     limits: Limits,
-    truths: HashMap<Key, Truth>,
+    truths: Vec<Truth>,
+    /// Where the truth of each book is, by the venue's id and the venue's own symbol.
+    books: HashMap<String, HashMap<String, usize>>,
     /// When a message of any kind last arrived, by connection.
     heard: BTreeMap<u32, u64>,
-    /// What each client's stream shows of each leg.
-    shown: HashMap<(String, Key), Shown>,
+    /// What each of the published streams shows.
+    told: Vec<Told>,
+    streams: HashMap<String, usize>,
     /// The last sequence of each client's stream.
     sequences: HashMap<(String, String), u64>,
     /// The published views, by stream and sequence: what other clients may be shown.
@@ -131,32 +153,63 @@ impl Oracle {
     fn arrived(&mut self, entry: Entry) {
         self.judged.entries += 1;
         self.heard.insert(entry.socket, entry.at);
-        let key = (entry.venue.clone(), entry.symbol.clone());
-        let truth = self.truths.entry(key).or_default();
-        if let Err(what) = truth.take(entry) {
+        let book = self.book(&entry.venue, &entry.symbol);
+        if let Err(what) = self.truths[book].take(entry) {
             self.violations.push(what);
         }
     }
 
-    /// Judges a view.
-    pub fn view(&mut self, view: View) {
-        self.judged.views += 1;
-        self.judge_sequence(&view);
-        if !view.client.is_empty() {
-            return self.judge_copy(&view);
+    /// Where the truth of a book is.
+    fn book(&mut self, venue: &str, symbol: &str) -> usize {
+        if let Some(at) = self.books.get(venue).and_then(|of| of.get(symbol)) {
+            return *at;
         }
-        self.judge_legs(&view);
-        self.judge_merge(&view);
-        // A client that far behind is not waited for.
-        let old = view.seq.saturating_sub(MOST_BEHIND);
-        self.published.remove(&(view.stream.clone(), old));
-        self.published.insert((view.stream.clone(), view.seq), view);
+        let at = self.truths.len();
+        self.truths.push(Truth::of(venue, symbol));
+        let of = self.books.entry(venue.to_owned()).or_default();
+        of.insert(symbol.to_owned(), at);
+        at
+    }
+
+    /// Judges a view, and keeps one that was published for the judgement of its copies.
+    pub fn view(&mut self, view: View) {
+        self.judge(&view);
+        if view.client.is_empty() {
+            // A client that far behind is not waited for.
+            let old = view.seq.saturating_sub(MOST_BEHIND);
+            self.published.remove(&(view.stream.clone(), old));
+            self.published.insert((view.stream.clone(), view.seq), view);
+        }
+    }
+
+    /// Judges a view of which no client is shown a copy.
+    pub fn judge(&mut self, view: &View) {
+        self.judged.views += 1;
+        if !view.client.is_empty() {
+            let key = (view.client.clone(), view.stream.clone());
+            let last = self.sequences.insert(key, view.seq);
+            self.judge_sequence(view, last);
+            return self.judge_copy(view);
+        }
+        let at = self.stream(&view.stream);
+        let last = self.told[at].seq.replace(view.seq);
+        self.judge_sequence(view, last);
+        self.judge_legs(view, at);
+        self.judge_merge(view, at);
+    }
+
+    /// Where what a published stream shows is kept.
+    fn stream(&mut self, name: &str) -> usize {
+        if let Some(at) = self.streams.get(name) {
+            return *at;
+        }
+        self.told.push(Told::of(name));
+        self.streams.insert(name.to_owned(), self.told.len() - 1);
+        self.told.len() - 1
     }
 
     /// Rule (f): no view is left out without being counted as skipped.
-    fn judge_sequence(&mut self, view: &View) {
-        let key = (view.client.clone(), view.stream.clone());
-        let last = self.sequences.insert(key, view.seq);
+    fn judge_sequence(&mut self, view: &View, last: Option<u64>) {
         let expected = last.map_or(1, |last| last + 1) + view.skipped;
         if view.seq != expected && !(last.is_none() && view.skipped == 0) {
             let what = format!(

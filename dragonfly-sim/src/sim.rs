@@ -172,7 +172,7 @@ fn tapes(spec: &'static Spec, recorded: &Recorded) -> Result<dialect::Tapes, Sim
 }
 
 /// Binds the port of the `index`th venue, ready for the runtime.
-fn listen(bind: SocketAddr, index: usize) -> Result<TcpListener, SimError> {
+pub(crate) fn listen(bind: SocketAddr, index: usize) -> Result<TcpListener, SimError> {
     let mut address = bind;
     if bind.port() != 0 {
         let offset = u16::try_from(index).unwrap_or(u16::MAX);

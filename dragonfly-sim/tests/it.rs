@@ -13,10 +13,14 @@ mod bybit;
 mod client;
 #[path = "it/coinbase.rs"]
 mod coinbase;
+#[path = "it/faults.rs"]
+mod faults;
 #[path = "it/independence.rs"]
 mod independence;
 #[path = "it/kraken.rs"]
 mod kraken;
+#[path = "it/live.rs"]
+mod live;
 #[path = "it/model.rs"]
 mod model;
 #[path = "it/oracle.rs"]

@@ -1,106 +1,19 @@
-//! What the fuzz targets do with their input, and what must hold whatever it is.
+//! Everything in Dragonfly that reads bytes from outside, under inputs nobody would send.
+//!
+//! A [`Target`] is one reader of bytes and what must hold whatever they are: it does not panic, it
+//! keeps its own promises, it takes less than [`MAX_CPU`] and less memory than [`Target::allowed`].
+//! [`execute`] holds it to all of that for one input; the program `dragonfly-fuzz` does so for
+//! millions that a [`Mutator`] makes out of the committed corpus, and the programs under
+//! `fuzz/libfuzzer` for those that libFuzzer finds by coverage.
 
-mod early;
-mod frames;
+mod corpus;
+mod execute;
+mod mutate;
+mod targets;
+mod words;
 
-use dragonfly_core::{
-    feed::{Decoded, Decoder, FeedError},
-    market::{BookUpdate, Price, Qty},
-};
-use dragonfly_feeds::{
-    json::{Cursor, simd},
-    venue::{self, Subscription},
-};
-
-pub use early::early;
-pub use frames::frames;
-
-/// Decodes `bytes` as a message of the venue `id`, or of its channel of changes, and shows them to
-/// its subscriber as an answer.
-///
-/// # Panics
-/// When the venue is not registered, when a level cannot be, or when the decoder says one thing and
-/// does another.
-pub fn decode(id: &str, diffs: bool, bytes: &[u8]) {
-    let spec = venue::find(id).expect("the venue is registered");
-    let wanted = Subscription::default();
-    let make = match spec.diffs {
-        Some(channel) if diffs => channel.decoder,
-        _ => spec.decoder,
-    };
-    let mut update = BookUpdate {
-        wanted: 10,
-        ..BookUpdate::default()
-    };
-    let mut applied = 0;
-    let decoded = make(&wanted).decode(&mut bytes.to_vec(), &mut update, &mut |update| {
-        applied += 1;
-        for level in update.bids.iter().chain(&update.asks) {
-            assert!(level.price > Price::ZERO && level.qty >= Qty::ZERO);
-        }
-    });
-    assert_eq!(applied > 0, decoded == Ok(Decoded::Book));
-    (spec.subscriber)(&wanted).acknowledge(bytes);
-}
-
-/// What decoding a message comes to, and the updates in it.
-type Outcome = (Result<Decoded, FeedError>, Vec<String>);
-
-/// Reads what follows the first byte, which chooses the venue, in every way there is: in wide registers
-/// and byte by byte, compared with what is expected and in general, for the first time and once more.
-///
-/// # Panics
-/// When two ways differ.
-pub fn simd(bytes: &[u8]) {
-    let Some((first, message)) = bytes.split_first() else {
-        return;
-    };
-    let levels = || {
-        let (mut cursor, mut levels) = (Cursor::new(message), Vec::new());
-        let read = cursor.pairs(&mut levels, usize::from(*first));
-        (read.map(|decimals| (levels, decimals)), cursor.position())
-    };
-    assert_eq!(levels(), simd::plainly(levels));
-    let spec = venue::all()[usize::from(*first) % venue::all().len()];
-    let fresh = || (spec.decoder)(&Subscription::default());
-    let mut decoder = fresh();
-    let first = updates(&mut decoder, message);
-    assert_eq!(first, simd::plainly(|| updates(&mut fresh(), message)));
-    let spaced = [b" ", message].concat();
-    let general = updates(&mut fresh(), &spaced);
-    assert_eq!((first.0.is_ok(), &first.1), (general.0.is_ok(), &general.1));
-    if spec.id != "kraken" {
-        // Kraken's decoder learns the depth of a book, which shows.
-        assert_eq!(first, updates(&mut decoder, message));
-    }
-}
-
-fn updates(decoder: &mut Box<dyn Decoder>, message: &[u8]) -> Outcome {
-    let mut update = BookUpdate {
-        wanted: 10,
-        ..BookUpdate::default()
-    };
-    let mut updates = Vec::new();
-    let decoded = decoder.decode(&mut message.to_vec(), &mut update, &mut |update| {
-        updates.push(format!("{update:?}"));
-        update.clear();
-    });
-    (decoded, updates)
-}
-
-/// Parses `text` as a number in every way there is.
-///
-/// # Panics
-/// When printing does not give back the number, or when the two ways to parse disagree.
-pub fn decimal(text: &[u8]) {
-    let parsed = Price::parse(text);
-    if let Ok(price) = parsed {
-        assert_eq!(price.to_string().parse(), Ok(price));
-    }
-    if let Some((price, decimals, len)) = Price::parse_prefix(text) {
-        assert_eq!(
-            Price::parse_with_decimals(&text[..len]),
-            Ok((price, decimals))
-        );
-    }
-}
+pub use corpus::{Entry, escape, read, unescape};
+pub use execute::{Cost, Failure, MAX_CPU, execute, watch_panics};
+pub use mutate::Mutator;
+pub use targets::{TARGETS, Target, find, run};
+pub use words::Words;

@@ -32,14 +32,11 @@ pub fn open(path: impl AsRef<Path>) -> Result<Reader<Box<dyn BufRead + Send>>, C
     if file.metadata().is_ok_and(|data| data.is_dir()) {
         return Err(wrong("is a directory, name a file in it".into()));
     }
-    let input: Box<dyn BufRead + Send> = if compressed {
-        Box::new(BufReader::new(
-            decompress(file).map_err(|error| wrong(error.to_string()))?,
-        ))
-    } else {
-        Box::new(BufReader::new(file))
-    };
-    Ok(Reader::new(name, input))
+    let file = BufReader::new(file);
+    if compressed {
+        return Reader::compressed(name, file);
+    }
+    Ok(Reader::new(name, Box::new(file)))
 }
 
 /// What the extension says; the error says which extensions there are.
@@ -54,8 +51,8 @@ pub(super) fn is_compressed(path: &Path) -> Result<bool, String> {
     }
 }
 
-fn decompress(file: File) -> io::Result<zstd::Decoder<'static, BufReader<File>>> {
-    let mut decoder = zstd::Decoder::new(file)?;
+fn decompress<R: BufRead>(input: R) -> io::Result<zstd::Decoder<'static, R>> {
+    let mut decoder = zstd::Decoder::with_buffer(input)?;
     decoder.window_log_max(MAX_WINDOW_LOG)?;
     Ok(decoder)
 }
@@ -81,6 +78,29 @@ enum Line {
     None,
 }
 
+impl Reader<Box<dyn BufRead + Send>> {
+    /// Reads from any source of lines compressed with zstd; `name` names it in errors.
+    ///
+    /// However much the input becomes, what is held of it is one line, and the window it was
+    /// compressed with, of at most 128 MiB.
+    ///
+    /// # Errors
+    /// [`CaptureError::Open`] when there is no memory for decompressing.
+    pub fn compressed(
+        name: impl Into<String>,
+        input: impl BufRead + Send + 'static,
+    ) -> Result<Self, CaptureError> {
+        let name = name.into();
+        match decompress(input) {
+            Ok(lines) => Ok(Self::new(name, Box::new(BufReader::new(lines)))),
+            Err(error) => {
+                let reason = error.to_string();
+                Err(CaptureError::Open { name, reason })
+            }
+        }
+    }
+}
+
 impl<R: BufRead> Reader<R> {
     /// Reads from any source of uncompressed lines; `name` names it in errors.
     pub fn new(name: impl Into<String>, input: R) -> Self {
@@ -92,6 +112,13 @@ impl<R: BufRead> Reader<R> {
             buffer: Vec::new(),
             ended: false,
         }
+    }
+
+    /// Passes over lines of more than `bytes`, each an error, and holds no more; 64 MiB by default.
+    #[must_use]
+    pub const fn max_line(mut self, bytes: usize) -> Self {
+        self.max_line = bytes;
+        self
     }
 
     /// What it is called in errors: the file it reads.

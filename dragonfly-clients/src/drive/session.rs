@@ -1,7 +1,7 @@
 //! One connection of a feed: reads, writes and waits until it ends.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     future::{Future, poll_fn},
     pin::{Pin, pin},
     task::Poll,
@@ -12,7 +12,7 @@ use dragonfly_core::{
     client::{ClientError, Control, Reader, Received, Writer},
     clock::Now,
     edge::Conflate,
-    feed::{Feed, Listener, Request, Subscriber, Verdict},
+    feed::{Backlog, Feed, Listener, Request, Subscriber, Verdict},
     market::Cause,
 };
 
@@ -35,6 +35,7 @@ type Emit<'a, E> = &'a mut dyn FnMut(E);
 pub(super) struct Session<'a, S, L: Listener> {
     desk: &'a Desk<S, L>,
     timer: RefCell<Timer>,
+    backlog: Cell<Backlog>,
 }
 
 /// What ended a wait for the next message.
@@ -50,7 +51,11 @@ where
 {
     pub(super) fn new(desk: &'a Desk<S, L>) -> Self {
         let timer = RefCell::new(Timer::new());
-        Self { desk, timer }
+        Self {
+            desk,
+            timer,
+            backlog: Cell::default(),
+        }
     }
 
     /// Reads, writes and waits until the connection ends or has to.
@@ -93,6 +98,7 @@ where
             if let Poll::Ready(received) = read.as_mut().poll(cx) {
                 return Poll::Ready(Woken::Read(received));
             }
+            self.backlog.take();
             self.timer.borrow_mut().poll(cx, self.desk).map(Woken::Due)
         })
         .await
@@ -136,10 +142,13 @@ where
         now: Now,
         show: impl FnOnce(&mut Feed<S, L>, Emit<'_, L::Event>) -> Verdict,
     ) -> Verdict {
+        let mut backlog = self.backlog.get();
+        // While there is always a next message to read, nobody looks at the timer.
+        let judges = backlog.has_read(now.mono);
+        self.backlog.set(backlog);
         self.desk.with(|feed, emit| {
             let verdict = show(feed, emit);
-            // While there is always a next message to read, nobody looks at the timer.
-            let is_due = feed.deadline().is_some_and(|due| due <= now.mono);
+            let is_due = judges && feed.deadline().is_some_and(|due| due <= now.mono);
             match verdict {
                 Verdict::Continue if is_due => feed.on_deadline(now, emit),
                 verdict => verdict,

@@ -14,7 +14,7 @@ use super::{
     reader::Reader,
     settings::{ClientBuilder, Settings, set_busy_poll},
     stream::{Ahead, Transport},
-    upgrade,
+    tls, upgrade,
     writer::Writer,
 };
 
@@ -116,7 +116,7 @@ impl Client {
         let stream = within(TLS, self.settings.tls, async {
             handshake
                 .await
-                .map_err(|error| failed(TLS, error.to_string()))
+                .map_err(|error| failed(TLS, tls::explain(&error)))
         })
         .await?;
         Ok(Transport::Tls(Box::new(stream)))

@@ -47,9 +47,13 @@ impl Header {
         };
         let (length, payload) = match second {
             short @ 0..=125 => (2, usize::from(*short)),
+            // Whatever follows: a control message has no long length, not even a small one.
+            126 | 127 if opcode.is_control() => {
+                return Err(protocol("a control message of more than 125 bytes"));
+            }
             126 => match rest.first_chunk() {
                 Some(length) => (4, usize::from(u16::from_be_bytes(*length))),
-                None => return check_unfinished(opcode, *second),
+                None => return Ok(None),
             },
             127 => match rest.first_chunk() {
                 // A length that does not fit is above every limit.
@@ -57,13 +61,10 @@ impl Header {
                     let length = u64::from_be_bytes(*length);
                     (10, usize::try_from(length).unwrap_or(usize::MAX))
                 }
-                None => return check_unfinished(opcode, *second),
+                None => return Ok(None),
             },
             _ => return Err(protocol("a masked frame from the server")),
         };
-        if opcode.is_control() && payload > MAX_CONTROL {
-            return Err(protocol("a control message of more than 125 bytes"));
-        }
         if payload > limit {
             return Err(ClientError::TooLarge { limit });
         }
@@ -103,14 +104,6 @@ fn opcode_of(first: u8) -> Result<(Opcode, bool), ClientError> {
         return Err(protocol("a fragmented control message"));
     }
     Ok((opcode, is_last))
-}
-
-/// A long length that is not all there: too long for a control message whatever it will be.
-fn check_unfinished(opcode: Opcode, second: u8) -> Result<Option<Header>, ClientError> {
-    if opcode.is_control() && second > 125 {
-        return Err(protocol("a control message of more than 125 bytes"));
-    }
-    Ok(None)
 }
 
 /// The peer broke the protocol.
@@ -154,6 +147,8 @@ mod tests {
             &[0x09, 0],
             &[0x81, 0x80],
             &[0x89, 126],
+            &[0x89, 126, 0, 101],
+            &[0x88, 127, 0, 0, 0, 0, 0, 0, 0, 2],
         ] {
             let refused = Header::parse(bytes, 1 << 20);
             assert!(

@@ -1,10 +1,10 @@
 //! The TLS side: which certificates are trusted, and by which provider they are checked.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{io, path::PathBuf, sync::Arc};
 
 use dragonfly_core::client::ClientError;
 use rustls::{
-    ClientConfig, RootCertStore,
+    AlertDescription, CertificateError, ClientConfig, Error, PeerIncompatible, RootCertStore,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, pem, pem::PemObject as _},
 };
@@ -68,4 +68,23 @@ fn plain(error: &pem::Error) -> String {
         pem::Error::Io(error) => error.to_string(),
         other => other.to_string(),
     }
+}
+
+/// What is wrong with the server, where the library's own words leave that open.
+pub(super) fn explain(error: &io::Error) -> String {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    let hint = match cause {
+        Some(Error::InvalidCertificate(CertificateError::BadSignature)) => {
+            ": a signature does not fit, or was made with too weak a key (RSA needs 2048 bits)"
+        }
+        Some(
+            Error::PeerIncompatible(
+                PeerIncompatible::ServerDoesNotSupportTls12Or13
+                | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+            )
+            | Error::AlertReceived(AlertDescription::ProtocolVersion),
+        ) => ": the server speaks neither TLS 1.2 nor TLS 1.3",
+        _ => "",
+    };
+    format!("{error}{hint}")
 }

@@ -1,11 +1,17 @@
 //! Which certificates are believed, and what a trust-anchor file may hold.
 
-use std::{io::Read, sync::Arc};
+use std::{
+    io::{Read, Write},
+    sync::Arc,
+};
 
 use dragonfly_clients::ws;
 use dragonfly_core::client::{Client as _, ClientError};
-use rcgen::{CertificateParams, KeyPair, date_time_ymd};
-use rustls::ServerConfig;
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair, date_time_ymd};
+use rustls::{
+    ServerConfig,
+    pki_types::{CertificateDer, pem::PemObject},
+};
 
 use super::server::{
     Authority, Scratch, Server, block_on, for_localhost, refusal, secured, server_config, until_end,
@@ -83,9 +89,65 @@ fn an_unknown_authority_is_refused() {
 }
 
 #[test]
+fn a_certificate_for_another_use_is_refused() {
+    let mut params = for_localhost();
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    assert_refused(&params, "does not allow extended key usage for server");
+}
+
+/// The fixture's authority has an RSA key of 1024 bits, with which it has signed a certificate that is
+/// sound otherwise, for `localhost` and a P-256 key, valid until 2120.
+#[test]
+fn a_certificate_that_was_signed_with_a_weak_key_is_refused() {
+    let authority = include_str!("../weak_authority/authority.pem");
+    let certificate = include_bytes!("../weak_authority/localhost.pem");
+    let key = include_str!("../weak_authority/localhost.key.pem");
+    let certificate = CertificateDer::from_pem_slice(certificate).unwrap();
+    let key = KeyPair::from_pem(key).unwrap();
+    let reason = refused(server_config(certificate, &key), Some(authority));
+    assert!(reason.contains("2048 bits"), "{reason}");
+}
+
+/// What a server answers that speaks TLS 1.1 and no more.
+fn hello_of_tls_1_1() -> Vec<u8> {
+    let version = [3, 2];
+    let (random, session, suite, compression) = ([7; 32], [0], [0xc0, 0x13], [0]);
+    let body = [&version[..], &random, &session, &suite, &compression].concat();
+    let length = u8::try_from(body.len()).unwrap();
+    let handshake = [&[2, 0, 0, length], &body[..]].concat();
+    [&[22, 3, 2, 0, length + 4], &handshake[..]].concat()
+}
+
+/// The alert `protocol_version`, which such a server sends when it reads what it is offered.
+const ALERT_OF_TLS_1_1: [u8; 7] = [21, 3, 2, 0, 2, 2, 70];
+
+#[test]
+fn a_server_that_speaks_tls_1_1_is_refused() {
+    for answer in [hello_of_tls_1_1(), ALERT_OF_TLS_1_1.into()] {
+        speaks_old_tls(answer);
+    }
+}
+
+fn speaks_old_tls(answer: Vec<u8>) {
+    let server = Server::start(move |mut stream| {
+        stream.write_all(&answer).unwrap();
+        until_end(&mut stream);
+    });
+    let error = refusal(ws::Client::builder(server.tls_url()));
+    server.join();
+    let ClientError::Connect { step, reason } = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(step, "TLS handshake");
+    assert!(reason.contains("TLS 1.2"), "{reason}");
+}
+
+#[test]
 fn a_server_that_speaks_no_tls_is_refused() {
     let server = Server::start(|mut stream| {
-        std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .unwrap();
         until_end(&mut stream);
     });
     let error = refusal(ws::Client::builder(server.tls_url()));

@@ -256,11 +256,7 @@ impl<D: Decoder> Listener for BookListener<D> {
                     let meant = symbol.is_none_or(|s| s == book.native_symbol);
                     let live = book.sync.state() == BookState::Live;
                     let named = symbol.is_some();
-                    if meant
-                        && (named || !live)
-                        && book.sync.reset(BookState::Closed, Cause::Refused)
-                    {
-                        book.changed_at(now.mono);
+                    if meant && (named || !live) && book.refuse(now.mono) {
                         book.tell(&self.telling, emit);
                     }
                 }

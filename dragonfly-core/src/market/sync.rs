@@ -313,19 +313,24 @@ impl BookSync {
     fn apply_delta(&mut self, update: &BookUpdate) -> Outcome {
         match self.state {
             BookState::Live | BookState::Stale | BookState::Crossed => {
-                self.apply_in_sequence(update)
+                let outcome = self.apply_in_sequence(update);
+                if outcome == Outcome::Renew && self.cause == Cause::SequenceGap {
+                    // What is missing may be the snapshot that this delta follows.
+                    self.keep_early(update);
+                }
+                outcome
             }
             BookState::Empty | BookState::Syncing | BookState::Gap => self.keep_early(update),
             _ => Outcome::Ignored,
         }
     }
 
-    /// Keeps a delta for the snapshot that is on its way, where the venue's snapshots may be older
-    /// than its deltas.
+    /// Keeps a delta for the snapshot that is on its way, where numbers tell which of the two is
+    /// older.
     fn keep_early(&mut self, update: &BookUpdate) -> Outcome {
-        if !matches!(
+        if matches!(
             self.rules.sequence,
-            SequenceRule::Span | SequenceRule::Previous | SequenceRule::Increasing
+            SequenceRule::None | SequenceRule::Connection
         ) {
             return Outcome::Ignored;
         }

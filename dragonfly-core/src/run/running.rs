@@ -9,7 +9,7 @@ use std::{
     thread::JoinHandle,
 };
 
-use super::Bells;
+use super::{Bells, Watchdog};
 use crate::{
     clock::Nanos,
     flow::{Graph, Node, QueueStats, StageStats, WiringError},
@@ -55,6 +55,8 @@ pub enum JoinError {
 pub(super) struct Shared {
     stop: AtomicBool,
     bells: Arc<Bells>,
+    /// For each thread, its stages' counters, in the order of a round.
+    stages: Vec<Vec<StageStats>>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -76,9 +78,11 @@ impl Shared {
             faults: Vec::new(),
         };
         let (state, changed) = (Mutex::new(state), Condvar::new());
+        let stats = |crew: &Vec<Node>| crew.iter().map(|node| node.stats.clone()).collect();
         Self {
             stop: AtomicBool::new(false),
             bells,
+            stages: crews.iter().map(stats).collect(),
             state,
             changed,
         }
@@ -86,6 +90,18 @@ impl Shared {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn stages(&self) -> &[Vec<StageStats>] {
+        &self.stages
+    }
+
+    pub(super) fn ended_threads(&self) -> Vec<bool> {
+        self.lock().ended.clone()
+    }
+
+    pub(super) fn ring_all(&self) {
+        self.bells.ring_all();
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -179,6 +195,11 @@ impl Running {
     /// Tells the sources to finish; the rest of the flow follows the data. Returns at once.
     pub fn stop(&self) {
         self.shared.stop();
+    }
+
+    /// What notices a thread that stands still for `patience` looks in a row, at least one.
+    pub fn watchdog(&self, patience: u32) -> Watchdog {
+        Watchdog::new(self.shared.clone(), patience)
     }
 
     /// The counters of every stage, in wiring order.

@@ -6,9 +6,13 @@ use dragonfly_core::market::{
 };
 
 fn sync(sequence: SequenceRule) -> BookSync {
+    sync_that_keeps(3, sequence)
+}
+
+fn sync_that_keeps(sync_buffer: usize, sequence: SequenceRule) -> BookSync {
     let mut sync = BookSync::new(BookRules {
         sequence,
-        sync_buffer: 3,
+        sync_buffer,
         ..BookRules::default()
     });
     sync.reset(BookState::Syncing, Cause::Subscribed);
@@ -159,7 +163,7 @@ fn a_restart_of_the_venues_count_replaces_the_book_whatever_it_calls_itself() {
 
 #[test]
 fn nothing_is_applied_after_a_gap_until_the_next_snapshot() {
-    let mut book = sync(SequenceRule::Next { restart: None });
+    let mut book = sync_that_keeps(10, SequenceRule::Next { restart: None });
     book.apply(&snapshot(5));
     book.apply(&delta(9, 9));
     for last in [6, 9, 10, 11] {
@@ -346,4 +350,33 @@ fn a_book_that_its_early_deltas_cross_is_reported_as_crossed() {
     }
     assert_eq!(book.apply(&snapshot(100)), Outcome::Withdrawn);
     assert_eq!(book.state(), BookState::Crossed);
+}
+
+#[test]
+fn a_delta_that_overtook_its_snapshot_is_not_missing_from_the_book() {
+    for (early, state, seq) in [
+        // Older than the snapshot, or the next after it, or with one missing in between.
+        (vec![3, 4], BookState::Live, 5),
+        (vec![5, 6, 7], BookState::Live, 7),
+        (vec![7], BookState::Gap, 5),
+        (vec![6, 8], BookState::Gap, 6),
+    ] {
+        let mut book = sync(SequenceRule::Next { restart: Some(1) });
+        for last in &early {
+            assert_eq!(book.apply(&delta(*last, *last)), Outcome::Ignored);
+        }
+        book.apply(&snapshot(5));
+        assert_eq!((book.state(), book.seq()), (state, seq), "{early:?}");
+    }
+}
+
+#[test]
+fn the_delta_that_showed_a_gap_is_applied_when_only_a_snapshot_came_late() {
+    let mut book = sync(SequenceRule::Next { restart: Some(1) });
+    book.apply(&snapshot(4));
+    assert_eq!(book.apply(&delta(6, 6)), Outcome::Renew);
+    assert_eq!(book.state(), BookState::Gap);
+    // The venue's own second snapshot, which the delta overtook.
+    assert_eq!(book.apply(&snapshot(5)), Outcome::Live);
+    assert_eq!((book.seq(), best_bid(&book).as_deref()), (6, Some("11")));
 }

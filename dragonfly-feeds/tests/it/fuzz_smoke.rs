@@ -1,12 +1,9 @@
-//! The fuzz targets' promise on the stable toolchain: no input makes a decoder panic.
+//! A first look at what `dragonfly-fuzz` tries at length: no input makes a decoder panic.
 //!
 //! `DRAGONFLY_FUZZ_ROUNDS` says how many mutations are tried in all (20 000 unless told otherwise); the
 //! same number gives the same mutations.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::{Path, PathBuf},
-};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dragonfly_core::{
     feed::{Decoded, Verdict},
@@ -15,7 +12,7 @@ use dragonfly_core::{
 use dragonfly_feeds::venue::{self, Spec, Subscription};
 use proptest::prelude::*;
 
-use super::{capture::received, fixtures, replay::of_recording};
+use super::{fixtures, replay::of_recording};
 
 /// Deterministic choices (`SplitMix64`).
 pub(crate) struct Dice(pub(crate) u64);
@@ -88,68 +85,6 @@ pub(crate) fn corpus(spec: &Spec) -> Vec<String> {
     samples
         .chain(recorded.step_by(11).take(150).cloned())
         .collect()
-}
-
-/// Writes the seeds to the folder named by `DRAGONFLY_FUZZ_CORPUS`, as `fuzz/seed.sh` asks, else to
-/// one that is removed again.
-#[test]
-fn every_fuzz_target_has_seeds() {
-    let wanted = std::env::var_os("DRAGONFLY_FUZZ_CORPUS").map(PathBuf::from);
-    let scratch = std::env::temp_dir().join(format!("dragonfly-corpus-{}", std::process::id()));
-    let root = wanted.clone().unwrap_or_else(|| scratch.clone());
-    let write = |target: &str, messages: Vec<String>| {
-        let folder = root.join(target);
-        std::fs::create_dir_all(&folder).unwrap();
-        for (i, message) in messages.iter().enumerate() {
-            std::fs::write(folder.join(format!("seed-{i:03}")), message).unwrap();
-        }
-        assert!(!messages.is_empty());
-    };
-    for spec in venue::all() {
-        write(&spec.id.replace('-', "_"), corpus(spec));
-    }
-    for (target, capture) in [
-        ("binance_diffs", "binance/20211012_ws_4pairs"),
-        ("bitstamp_diffs", "bitstamp/20220105_ws_10pairs"),
-    ] {
-        let messages = received(capture).into_iter().map(|line| line.msg);
-        let small = messages.filter(|m| m.len() < 8_000);
-        write(target, small.step_by(5).collect());
-    }
-    let early = ["bitstamp", "coinbase-advanced"].map(|id| corpus(venue::find(id).unwrap()));
-    let cut = |message: &String| format!("\u{50}\u{70}{message}");
-    write("early", early.iter().flatten().map(cut).collect());
-    // The length of the pieces, then a text message in two fragments, without its end.
-    let frames = "\u{3}\u{1}\u{2}ab\0\u{1}c";
-    write("frames", vec![frames.to_owned()]);
-    let numbers = [
-        "0",
-        "65140.40",
-        "0.00002921",
-        "1e-05",
-        "-12.5",
-        "99999999999999999999",
-    ];
-    write("decimal", numbers.map(str::to_owned).into());
-    // The first byte says which venue's.
-    let which = (0_u8..).zip(venue::all());
-    let both = which.flat_map(|(i, spec)| {
-        let first = char::from(i).to_string();
-        corpus(spec)
-            .into_iter()
-            .step_by(7)
-            .map(move |m| first.clone() + &m)
-    });
-    write("simd", both.collect());
-    let targets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/targets");
-    for target in std::fs::read_dir(targets).unwrap() {
-        let target = target.unwrap().path();
-        let seeds = root.join(target.file_stem().unwrap());
-        assert!(seeds.is_dir(), "{} has no seeds", target.display());
-    }
-    if wanted.is_none() {
-        std::fs::remove_dir_all(scratch).unwrap();
-    }
 }
 
 #[test]

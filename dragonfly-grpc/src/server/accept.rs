@@ -1,9 +1,8 @@
 //! The loop that accepts connections, and how it ends.
 
 use std::{
-    collections::HashMap,
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     pin::pin,
     sync::{
         Arc, Mutex,
@@ -16,7 +15,7 @@ use std::{
 use futures_util::future::{Either, select};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Notify, watch},
+    sync::watch,
     time::{sleep, timeout},
 };
 
@@ -24,7 +23,7 @@ use super::{
     connection,
     hub::Hub,
     route::Routes,
-    stats::{down, up},
+    seats::{Seat, Seats},
     streams::lock,
 };
 
@@ -61,57 +60,6 @@ impl Finished {
     }
 }
 
-/// Counts the open connections of the server and of each peer.
-#[derive(Debug, Default)]
-struct Seats {
-    by_peer: Mutex<HashMap<IpAddr, usize>>,
-    /// Rung when a connection has ended.
-    left: Notify,
-}
-
-/// One connection's place among the limits; given back when dropped.
-#[derive(Debug)]
-pub(super) struct Seat {
-    seats: Arc<Seats>,
-    hub: Arc<Hub>,
-    peer: IpAddr,
-}
-
-impl Seat {
-    fn take(seats: &Arc<Seats>, hub: &Arc<Hub>, peer: IpAddr) -> Option<Self> {
-        let open = usize::try_from(hub.stats.connections()).unwrap_or(usize::MAX);
-        let mut by_peer = lock(&seats.by_peer);
-        let of_peer = by_peer.entry(peer).or_insert(0);
-        if open >= hub.limits.connections || *of_peer >= hub.limits.connections_per_peer {
-            if *of_peer == 0 {
-                by_peer.remove(&peer);
-            }
-            return None;
-        }
-        *of_peer += 1;
-        up(&hub.stats.connections, 1);
-        Some(Self {
-            seats: seats.clone(),
-            hub: hub.clone(),
-            peer,
-        })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        down(&self.hub.stats.connections, 1);
-        let mut by_peer = lock(&self.seats.by_peer);
-        if let Some(count) = by_peer.get_mut(&self.peer) {
-            *count -= 1;
-            if *count == 0 {
-                by_peer.remove(&self.peer);
-            }
-        }
-        self.seats.left.notify_one();
-    }
-}
-
 /// Accepts until the server closes, then lets the connections end.
 pub(super) async fn run(
     listener: TcpListener,
@@ -134,7 +82,7 @@ pub(super) async fn run(
 
 async fn all_gone(hub: &Hub, seats: &Seats) {
     while hub.stats.connections() > 0 {
-        seats.left.notified().await;
+        seats.one_left().await;
     }
 }
 
@@ -172,7 +120,7 @@ async fn accept_while_open(
 
 /// Waits when the machine is out of something, such as file descriptors; a connection that failed
 /// before it was accepted is no reason to wait.
-async fn back_off(error: &io::Error) {
+pub(super) async fn back_off(error: &io::Error) {
     let of_one_connection = matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted
@@ -200,7 +148,6 @@ fn admit(
     hub.stats.accepted.add(1);
     let (hub, routes, phase) = (hub.clone(), routes.clone(), phase.subscribe());
     tokio::spawn(async move {
-        connection::serve(socket, hub, routes, phase).await;
-        drop(seat);
+        connection::serve(socket, hub, routes, phase, seat).await;
     });
 }

@@ -68,7 +68,7 @@ impl Subscribers {
         };
         let body = |_| {
             let place = lock(books).subscribe(ask())?;
-            Ok(StreamBody::new(books.clone(), place, None))
+            Ok(StreamBody::new(books.clone(), place, None, None))
         };
         Ok(Self((0..count).map(body).collect::<Result<_, Status>>()?))
     }

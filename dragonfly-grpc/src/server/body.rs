@@ -17,6 +17,7 @@ use hyper::{
 use tokio::time::{Sleep, sleep};
 
 use super::{
+    seats::Subscribed,
     streams::{Streams, Taken, lock},
     view::View,
 };
@@ -34,6 +35,8 @@ pub(super) struct StreamBody<V: View> {
     place: usize,
     pace: Option<Pace>,
     ended: bool,
+    /// Counts until the body is dropped.
+    _subscribed: Option<Subscribed>,
 }
 
 /// Keeps a subscriber to its rate.
@@ -48,6 +51,7 @@ impl<V: View> StreamBody<V> {
         streams: Arc<Mutex<Streams<V>>>,
         place: usize,
         period: Option<Duration>,
+        subscribed: Option<Subscribed>,
     ) -> Self {
         let pace = |period| Pace {
             period,
@@ -58,6 +62,7 @@ impl<V: View> StreamBody<V> {
             place,
             pace: period.map(pace),
             ended: false,
+            _subscribed: subscribed,
         }
     }
 }

@@ -50,11 +50,14 @@ pub(super) struct Limits {
     pub(super) header_bytes: u32,
     pub(super) message_bytes: usize,
     pub(super) streams_per_connection: u32,
+    pub(super) subscriptions_per_peer: usize,
+    pub(super) inbound_per_second: usize,
     pub(super) outbound_bytes: usize,
     pub(super) write_stall: Duration,
     pub(super) ping_interval: Duration,
     pub(super) ping_timeout: Duration,
     pub(super) grace: Duration,
+    pub(super) quorum: Option<usize>,
 }
 
 impl Default for Limits {
@@ -66,11 +69,14 @@ impl Default for Limits {
             header_bytes: 8 * 1024,
             message_bytes: 64 * 1024,
             streams_per_connection: 32,
+            subscriptions_per_peer: 256,
+            inbound_per_second: 128 * 1024,
             outbound_bytes: 256 * 1024,
             write_stall: Duration::from_secs(10),
             ping_interval: Duration::from_secs(10),
             ping_timeout: Duration::from_secs(5),
             grace: Duration::from_secs(3),
+            quorum: None,
         }
     }
 }
@@ -121,6 +127,20 @@ impl Builder {
         self
     }
 
+    /// Subscriptions at once from one address, over all its connections; 256. Further ones are
+    /// refused with `RESOURCE_EXHAUSTED`.
+    pub const fn max_subscriptions_per_peer(mut self, count: usize) -> Self {
+        self.limits.subscriptions_per_peer = count;
+        self
+    }
+
+    /// What is read of one connection in a second, in bytes; 128 KiB, at least 1 KiB. A client that
+    /// sends more waits: requests are small, and so is whatever floods.
+    pub fn max_inbound_per_second(mut self, bytes: usize) -> Self {
+        self.limits.inbound_per_second = bytes.max(1024);
+        self
+    }
+
     /// What may wait for one subscriber, in bytes; 256 KiB. Beyond it the subscriber goes on with
     /// the newest view and is told how many it missed.
     pub const fn max_outbound_bytes(mut self, bytes: usize) -> Self {
@@ -147,6 +167,15 @@ impl Builder {
         self
     }
 
+    /// How many of a stream's books have to be live for it to be ready, see [`Health`]; half of them,
+    /// rounded up. At least one has to be in any case.
+    ///
+    /// [`Health`]: super::Health
+    pub const fn quorum(mut self, books: usize) -> Self {
+        self.limits.quorum = Some(books);
+        self
+    }
+
     /// Allows an address that other machines can reach, although nothing is encrypted and nobody
     /// is asked who they are.
     pub const fn insecure_public_bind(mut self) -> Self {
@@ -162,16 +191,30 @@ impl Builder {
     /// # Errors
     /// See [`BindError`].
     pub fn bind(self, address: &str) -> Result<Server, BindError> {
-        let address = resolve(address)?;
-        if !address.ip().is_loopback() && !self.insecure_public_bind {
-            return Err(BindError::Public(address));
-        }
-        let listener = listen(address, &self.limits).map_err(|reason| match reason.kind() {
-            io::ErrorKind::AddrInUse => BindError::InUse(address),
-            _ => BindError::Refused { address, reason },
-        })?;
+        let listen = |address| listen(address, &self.limits);
+        let (listener, address) = listen_at(address, self.insecure_public_bind, listen)?;
         Ok(Server::new(listener, address, self.limits))
     }
+}
+
+/// Listens by means of `listen`; the address is returned with the port the system chose.
+pub(super) fn listen_at(
+    address: &str,
+    is_public_allowed: bool,
+    listen: impl FnOnce(SocketAddr) -> io::Result<TcpListener>,
+) -> Result<(TcpListener, SocketAddr), BindError> {
+    let address = resolve(address)?;
+    if !address.ip().is_loopback() && !is_public_allowed {
+        return Err(BindError::Public(address));
+    }
+    let failed = |reason: io::Error| match reason.kind() {
+        io::ErrorKind::AddrInUse => BindError::InUse(address),
+        _ => BindError::Refused { address, reason },
+    };
+    let listener = listen(address).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    let chosen = listener.local_addr().unwrap_or(address);
+    Ok((listener, chosen))
 }
 
 fn resolve(address: &str) -> Result<SocketAddr, BindError> {
@@ -187,7 +230,6 @@ fn resolve(address: &str) -> Result<SocketAddr, BindError> {
 fn listen(address: SocketAddr, limits: &Limits) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     bound_kernel_memory(&listener, limits)?;
-    listener.set_nonblocking(true)?;
     Ok(listener)
 }
 

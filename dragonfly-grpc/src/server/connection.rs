@@ -20,7 +20,13 @@ use tokio::{
 };
 
 use super::{
-    accept::Phase, builder::Limits, gathered::Gathered, hub::Hub, parts::Parts, route::Routes,
+    accept::Phase,
+    builder::Limits,
+    gathered::Gathered,
+    hub::Hub,
+    parts::Parts,
+    route::{Caller, Routes},
+    seats::Seat,
     streams::lock,
 };
 
@@ -30,6 +36,16 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const SEND_BUFFER: usize = 32 * 1024;
 /// What a client may send ahead, in bytes: requests are small.
 const RECEIVE_WINDOW: u32 = 64 * 1024;
+/// How many calls a client may have reset before they were looked at; with one more its connection
+/// ends.
+const RESETS: usize = 20;
+/// How many calls of a connection may be refused because there are too many, or break the protocol;
+/// with one more it ends. A client opens a hundred at most before it has heard how many it may.
+const REFUSALS: usize = 128;
+/// The largest frame a client may send, in bytes; the least there is.
+const FRAME: u32 = 16 * 1024;
+/// What is remembered of a client's headers, in bytes.
+const HEADER_TABLE: u32 = 4 * 1024;
 /// How long a client has to close after the server did.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -39,6 +55,7 @@ pub(super) async fn serve(
     hub: Arc<Hub>,
     routes: Routes,
     mut phase: watch::Receiver<Phase>,
+    seat: Seat,
 ) {
     if let Err(error) = socket.set_nodelay(true) {
         tracing::debug!(%error, "cannot set TCP_NODELAY");
@@ -52,9 +69,10 @@ pub(super) async fn serve(
         }
         Either::Right(_) => return,
     }
-    let mut socket = Gathered::new(socket);
-    let end = converse(socket.clone(), &hub, routes, phase.clone()).await;
+    let mut socket = Gathered::new(socket, hub.limits.inbound_per_second);
+    let end = converse(socket.clone(), &hub, routes, phase.clone(), seat.clone()).await;
     if end == End::InOrder {
+        socket.end_turn();
         let rest = pin!(timeout(LINGER, take_rest(&mut socket)));
         let aborted = pin!(phase.wait_for(|phase| *phase == Phase::Aborting));
         select(rest, aborted).await;
@@ -74,7 +92,10 @@ enum End {
 /// unread is reset, and what is on its way to the client is lost: the last image and the status.
 async fn take_rest(socket: &mut Gathered) {
     let mut unread = [0; 1024];
-    while let Ok(1..) = socket.read(&mut unread).await {}
+    while let Ok(1..) = socket.read(&mut unread).await {
+        // Each read is a turn of its own.
+        socket.end_turn();
+    }
 }
 
 async fn converse(
@@ -82,12 +103,19 @@ async fn converse(
     hub: &Arc<Hub>,
     routes: Routes,
     phase: watch::Receiver<Phase>,
+    seat: Seat,
 ) -> End {
     let cut = Arc::new(Notify::new());
     let started = Calls::default();
     let service = service_fn({
-        let (hub, cut) = (hub.clone(), cut.clone());
-        move |request: Request<Incoming>| routes.clone().answer(request, hub.clone(), cut.clone())
+        let caller = Caller {
+            seat,
+            cut: cut.clone(),
+        };
+        let hub = hub.clone();
+        move |request: Request<Incoming>| {
+            (routes.clone()).answer(request, hub.clone(), caller.clone())
+        }
     });
     let http = settings(&hub.limits, started.clone())
         .serve_connection(TokioIo::new(socket.clone()), service);
@@ -166,6 +194,10 @@ fn settings(limits: &Limits, calls: Calls) -> http2::Builder<Calls> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.streams_per_connection)
         .max_header_list_size(limits.header_bytes)
+        .max_pending_accept_reset_streams(RESETS)
+        .max_local_error_reset_streams(REFUSALS)
+        .max_frame_size(FRAME)
+        .header_table_size(HEADER_TABLE)
         .max_send_buf_size(SEND_BUFFER)
         .initial_stream_window_size(RECEIVE_WINDOW)
         .initial_connection_window_size(RECEIVE_WINDOW)
@@ -239,8 +271,14 @@ where
             match self.socket.poll_send(&mut self.parts.http.context()) {
                 Poll::Ready(Ok(())) if self.is_over => return Poll::Ready(Event::Ended),
                 Poll::Ready(Err(_)) => return Poll::Ready(Event::Ended),
-                _ if self.parts.end() => return Poll::Pending,
                 _ => {}
+            }
+            if self.socket.end_turn() {
+                self.parts.http.ring();
+                break;
+            }
+            if self.parts.end() {
+                return Poll::Pending;
             }
         }
         self.parts.put_off(task);

@@ -16,7 +16,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::streams::lock;
+use super::{inbound::Inbound, streams::lock};
 
 /// How much is gathered before it is sent within a turn, in bytes.
 const LIMIT: usize = 32 * 1024;
@@ -34,16 +34,24 @@ struct Inner {
     sent: usize,
     /// The system took less than there was: nothing more is taken in before it has taken the rest.
     is_blocked: bool,
+    inbound: Inbound,
 }
 
 impl Gathered {
-    pub(super) fn new(socket: TcpStream) -> Self {
+    /// A socket of which so many bytes a second are read.
+    pub(super) fn new(socket: TcpStream, inbound_per_second: usize) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             socket,
             waiting: Vec::new(),
             sent: 0,
             is_blocked: false,
+            inbound: Inbound::new(inbound_per_second),
         })))
+    }
+
+    /// Ends a turn; whether there may be more to read than one turn allows.
+    pub(super) fn end_turn(&self) -> bool {
+        self.inner().inbound.end_turn()
     }
 
     /// Sends what has been gathered.
@@ -87,7 +95,13 @@ impl AsyncRead for Gathered {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner().socket).poll_read(cx, buffer)
+        let mut inner = self.inner();
+        ready!(inner.inbound.poll_ready(cx));
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut inner.socket).poll_read(cx, buffer))?;
+        let count = buffer.filled().len().saturating_sub(before);
+        inner.inbound.take(count);
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -26,12 +26,13 @@ impl Hub {
     pub(super) fn new(limits: Limits) -> Self {
         let stats = Stats::default();
         let outbound = limits.outbound_bytes;
+        let readiness = Readiness::new(limits.quorum);
         Self {
             books: Arc::new(Mutex::new(Streams::new(outbound, stats.clone()))),
             liquidity: Arc::new(Mutex::new(Streams::new(outbound, stats.clone()))),
             limits,
             stats,
-            readiness: watch::Sender::new(Readiness::default()),
+            readiness: watch::Sender::new(readiness),
         }
     }
 

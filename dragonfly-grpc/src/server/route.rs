@@ -21,6 +21,7 @@ use tonic::{Status, body::Body, codegen::Service};
 use super::{
     body::{StreamBody, UnaryBody},
     hub::Hub,
+    seats::Seat,
     streams::{Streams, lock},
     subscriber::Ask,
     view::View,
@@ -45,12 +46,12 @@ impl Routes {
         Self { others }
     }
 
-    /// Answers a request; `cut` ends the connection it came on.
+    /// Answers a request.
     pub(super) async fn answer(
         mut self,
         request: Request<Incoming>,
         hub: Arc<Hub>,
-        cut: Arc<Notify>,
+        caller: Caller,
     ) -> Result<Response<Body>, Infallible> {
         let call = match request.uri().path() {
             "/orderbook.OrderbookAggregator/BookSummary" => Call::BookSummary,
@@ -64,12 +65,20 @@ impl Routes {
             *refusal.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Ok(refusal);
         }
-        let answer = respond(call, request.into_body(), &hub, cut).await;
+        let answer = respond(call, request.into_body(), &hub, caller).await;
         Ok(answer.unwrap_or_else(|status| {
             hub.stats.refused.add(1);
             status.into_http()
         }))
     }
+}
+
+/// Whose request it is.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) seat: Seat,
+    /// Cuts its connection.
+    pub(super) cut: Arc<Notify>,
 }
 
 #[derive(Clone, Copy)]
@@ -90,7 +99,7 @@ async fn respond(
     call: Call,
     body: Incoming,
     hub: &Hub,
-    cut: Arc<Notify>,
+    Caller { seat, cut }: Caller,
 ) -> Result<Response<Body>, Status> {
     let message = read_message(body, hub.limits.message_bytes, hub.limits.handshake).await?;
     match call {
@@ -105,7 +114,7 @@ async fn respond(
                 policy: Policy::EveryUpdate,
                 cut,
             };
-            open(&hub.books, ask)
+            open(&hub.books, ask, &seat)
         }
         Call::StreamBook => {
             use v1::stream_book_request::Policy as Wire;
@@ -118,6 +127,7 @@ async fn respond(
             open(
                 &hub.books,
                 ask(&request.symbol, request.depth, policy, cut)?,
+                &seat,
             )
         }
         Call::StreamLiquidity => {
@@ -131,6 +141,7 @@ async fn respond(
             open(
                 &hub.liquidity,
                 ask(&request.symbol, request.depth, policy, cut)?,
+                &seat,
             )
         }
         Call::ListStreams => {
@@ -212,17 +223,19 @@ fn ask(symbol: &str, depth: u32, policy: Policy, cut: Arc<Notify>) -> Result<Ask
     })
 }
 
-fn open<V: View>(streams: &Arc<Mutex<Streams<V>>>, ask: Ask) -> Result<Response<Body>, Status> {
+fn open<V: View>(
+    streams: &Arc<Mutex<Streams<V>>>,
+    ask: Ask,
+    seat: &Seat,
+) -> Result<Response<Body>, Status> {
+    let subscribed = seat.subscribe()?;
     let period = match ask.policy {
         Policy::AtMost(rate) => Some(Duration::from_secs(1) / rate),
         _ => None,
     };
     let place = lock(streams).subscribe(ask)?;
-    Ok(grpc_response(StreamBody::new(
-        streams.clone(),
-        place,
-        period,
-    )))
+    let body = StreamBody::new(streams.clone(), place, period, Some(subscribed));
+    Ok(grpc_response(body))
 }
 
 fn grpc_response<B>(body: B) -> Response<Body>

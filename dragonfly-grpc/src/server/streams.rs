@@ -15,6 +15,7 @@ use dragonfly_core::{
 use tonic::Status;
 
 use super::{
+    health::Census,
     stats::Stats,
     subscriber::{Ask, Subscriber},
     view::View,
@@ -120,9 +121,14 @@ impl<V: View> Streams<V> {
         }
     }
 
-    /// Whether a stream rests on a live leg.
-    pub(super) fn is_live(&self) -> bool {
-        self.streams.iter().any(|s| s.view.legs().live() > 0)
+    /// The legs of the stream with the most live ones.
+    pub(super) fn census(&self) -> Census {
+        let of = |stream: &Stream<V>| Census {
+            live: stream.view.legs().live(),
+            legs: stream.view.legs().len(),
+        };
+        let best = self.streams.iter().map(of).max_by_key(|census| census.live);
+        best.unwrap_or_default()
     }
 
     /// Adds the streams to a list of them.
@@ -167,7 +173,7 @@ impl<V: View> Streams<V> {
         let live = stream.view.legs().live();
         let readers = self.subscribers.iter_mut().flatten();
         for subscriber in readers.filter(|s| s.stream == Some(index)) {
-            if !subscriber.wants_every_update() {
+            if !subscriber.queues_updates() {
                 subscriber.note_update();
             } else if subscriber.wants_image_of(live) {
                 let frame = stream.frame(subscriber.ask.form, &mut self.encoder, &self.stats);
@@ -197,7 +203,7 @@ impl<V: View> Streams<V> {
                 subscriber.wants_image_of(0);
                 subscriber.push(frame, self.outbound_bytes);
             }
-            Some(stream) if subscriber.wants_every_update() => {
+            Some(stream) if subscriber.queues_updates() => {
                 subscriber.wants_image_of(stream.view.legs().live());
                 let frame = stream.frame(form, &mut self.encoder, &self.stats);
                 subscriber.push(frame, self.outbound_bytes);
@@ -257,7 +263,7 @@ impl<V: View> Streams<V> {
         }
         let stream = subscriber.stream.and_then(|s| self.streams.get_mut(s));
         if let Some(stream) = stream
-            && let Some(skipped) = subscriber.take_pending()
+            && let Some(skipped) = subscriber.take_pending(stream.view.legs().live())
         {
             let frame = stream.frame(subscriber.ask.form, &mut self.encoder, &self.stats);
             return Taken::Frame(subscriber.stamped(frame, skipped));

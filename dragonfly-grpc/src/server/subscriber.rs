@@ -23,22 +23,18 @@ pub(super) struct Ask {
     pub(super) cut: Arc<Notify>,
 }
 
-/// A frame and how many updates were skipped before it.
-#[derive(Debug)]
-struct Queued {
-    frame: Bytes,
-    skipped: u64,
-}
-
 /// A subscriber's side of a stream.
 #[derive(Debug)]
 pub(super) struct Subscriber {
     pub(super) ask: Ask,
     /// The stream it reads; none while it waits for its stream to appear.
     pub(super) stream: Option<usize>,
-    queue: VecDeque<Queued>,
+    queue: VecDeque<Bytes>,
     queued_bytes: usize,
-    /// Updates since the last delivered one, for the policies that send only the newest.
+    /// It did not keep up: it gets the newest update once it takes again, and until then costs no
+    /// more than a count.
+    is_behind: bool,
+    /// Updates since the last delivered one, where only the newest will be sent.
     pending: u64,
     /// The original schema says once that nothing is live.
     told_none_live: bool,
@@ -60,6 +56,7 @@ impl Subscriber {
             stream: None,
             queue: VecDeque::new(),
             queued_bytes: 0,
+            is_behind: false,
             pending: 0,
             told_none_live: false,
             waker: None,
@@ -70,9 +67,9 @@ impl Subscriber {
         }
     }
 
-    /// Whether each update is queued; otherwise only counted.
-    pub(super) fn wants_every_update(&self) -> bool {
-        self.ask.policy == Policy::EveryUpdate
+    /// Whether an update is queued for it; otherwise only counted.
+    pub(super) fn queues_updates(&self) -> bool {
+        self.ask.policy == Policy::EveryUpdate && !self.is_behind
     }
 
     /// Whether an image with so many live legs is to be sent.
@@ -86,37 +83,55 @@ impl Subscriber {
     }
 
     /// Counts an update of which only the newest will be sent.
-    pub(super) const fn note_update(&mut self) {
+    pub(super) fn note_update(&mut self) {
+        if self.pending > 0 {
+            self.stats.skipped.add(1);
+        }
         self.pending += 1;
     }
 
-    /// Queues a frame. When more than `limit` bytes would wait, everything before it is skipped.
+    /// Queues a frame. When more than `limit` bytes would wait, nothing does: everything up to this
+    /// update is skipped but the newest there is when the subscriber takes again.
     pub(super) fn push(&mut self, frame: Bytes, limit: usize) {
-        let mut skipped = 0;
-        if !self.queue.is_empty() && self.queued_bytes + frame.len() > limit {
-            self.stats.skipped.add(self.queue.len() as u64);
-            skipped = self.queue.drain(..).map(|q| q.skipped + 1).sum();
-            down(&self.stats.queued_bytes, self.queued_bytes as u64);
-            self.queued_bytes = 0;
+        let bytes = self.queued_bytes + frame.len();
+        if !self.queue.is_empty() && bytes > limit {
+            return self.fall_behind();
         }
-        self.queued_bytes += frame.len();
+        self.queued_bytes = bytes;
         up(&self.stats.queued_bytes, frame.len() as u64);
-        self.queue.push_back(Queued { frame, skipped });
+        self.queue.push_back(frame);
+    }
+
+    fn fall_behind(&mut self) {
+        let missed = self.queue.len() as u64;
+        self.stats.skipped.add(missed);
+        self.pending = missed + 1;
+        self.is_behind = true;
+        // What is not delivered has not been told.
+        self.told_none_live = false;
+        down(&self.stats.queued_bytes, self.queued_bytes as u64);
+        self.queued_bytes = 0;
+        // With what it has grown to: while it is behind it needs no memory.
+        self.queue = VecDeque::new();
     }
 
     /// The oldest queued frame.
     pub(super) fn pop(&mut self) -> Option<Bytes> {
-        let Queued { frame, skipped } = self.queue.pop_front()?;
+        let frame = self.queue.pop_front()?;
         self.queued_bytes -= frame.len();
         down(&self.stats.queued_bytes, frame.len() as u64);
-        Some(self.stamped(frame, skipped))
+        Some(self.stamped(frame, 0))
     }
 
-    /// How many updates are skipped when the newest is delivered now; none if there is no update.
-    pub(super) fn take_pending(&mut self) -> Option<u64> {
-        let skipped = self.pending.checked_sub(1)?;
+    /// How many updates are skipped when the newest, with so many live legs, is delivered now; none
+    /// if there is no update.
+    pub(super) const fn take_pending(&mut self, live_legs: usize) -> Option<u64> {
+        let Some(skipped) = self.pending.checked_sub(1) else {
+            return None;
+        };
         self.pending = 0;
-        self.stats.skipped.add(skipped);
+        self.is_behind = false;
+        self.wants_image_of(live_legs);
         Some(skipped)
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use dragonfly_grpc::proto::v1::StreamBookRequest;
+use dragonfly_grpc::{Server, proto::v1::StreamBookRequest};
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Incoming, client::conn::http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -12,9 +12,13 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 
-use super::bench::{Bench, deep, run, soon};
-
-const STREAM_BOOK: &str = "/dragonfly.v1.MarketData/StreamBook";
+use super::{
+    bench::{Bench, deep, run, soon},
+    http2::{
+        END_HEADERS, HEADERS, PING, STREAM_BOOK, WINDOW_UPDATE, call, call_headers, connect_from,
+        frame, hello,
+    },
+};
 
 /// Sends `body` as it is.
 async fn post(bench: &Bench, path: &str, kind: &str, body: &'static [u8]) -> Response<Incoming> {
@@ -117,33 +121,12 @@ fn a_dropped_server_leaves_no_connection_behind() {
     });
 }
 
-/// An HTTP/2 frame.
-fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u8::try_from(payload.len()).unwrap();
-    [&[0, 0, length, kind, flags, 0, 0, 0, stream], payload].concat()
-}
-
 /// What a client sends that subscribes to twenty levels and opens its windows as wide as they go.
-fn subscription_without_flow_control() -> Vec<u8> {
-    let path = [
-        &[0x04, u8::try_from(STREAM_BOOK.len()).unwrap()],
-        STREAM_BOOK.as_bytes(),
-    ]
-    .concat();
-    let headers = [
-        // POST, http, :path, :authority, content-type: literals that no table remembers.
-        &[0x83, 0x86][..],
-        &path,
-        b"\x01\x01x",
-        b"\x0f\x10\x10application/grpc",
-    ]
-    .concat();
+pub(crate) fn subscription_without_flow_control() -> Vec<u8> {
     [
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
-        frame(4, 0, 0, b"\0\x04\x7f\xff\xff\xff"),
-        frame(8, 0, 0, b"\x7f\xff\0\0"),
-        frame(1, 4, 1, &headers),
-        frame(0, 1, 1, b"\0\0\0\0\x02\x10\x14"),
+        hello(0x7fff_ffff),
+        frame(WINDOW_UPDATE, 0, 0, b"\x7f\xff\0\0"),
+        call(1, STREAM_BOOK, b"\x10\x14"),
     ]
     .concat()
 }
@@ -179,5 +162,171 @@ fn a_client_with_endless_windows_that_stops_reading_is_bounded_and_cut() {
         tokio::time::pause();
         tokio::time::sleep(Duration::from_secs(17)).await;
         assert_eq!((stats.connections(), stats.queued_bytes()), (0, 0));
+    });
+}
+
+/// Publishes views until `done`, each of which a healthy client gets.
+async fn publish_until(bench: &mut Bench, mut seq: u64, mut done: impl FnMut(u64) -> bool) -> u64 {
+    let mut client = bench.market_data().await;
+    let stream = client.stream_book(StreamBookRequest::default());
+    let mut healthy = soon(stream).await.unwrap().into_inner();
+    soon(healthy.message()).await.unwrap().unwrap();
+    while !done(seq) {
+        seq += 1;
+        bench.publish(&[deep(seq)]);
+        let book = soon(healthy.message()).await.unwrap().unwrap();
+        assert_eq!((book.seq, book.skipped), (seq, 0), "the healthy client");
+    }
+    seq
+}
+
+#[test]
+fn a_client_that_opens_no_window_is_bounded_and_cut() {
+    run(async {
+        let mut bench = Bench::new();
+        bench.publish(&[deep(1)]);
+        let mut socket = connect_from(2, bench.server.local_addr()).await;
+        let opening = [hello(0), call(1, STREAM_BOOK, b"\x10\x14")].concat();
+        socket.write_all(&opening).await.unwrap();
+        let stats = bench.server.stats();
+        publish_until(&mut bench, 1, |seq| {
+            assert!(stats.queued_bytes() < 260 * 1024);
+            seq == 1_000
+        })
+        .await;
+        assert!(stats.skipped() > 0 && stats.queued_bytes() == 0);
+        tokio::time::pause();
+        tokio::time::sleep(Duration::from_secs(17)).await;
+        assert_eq!((stats.connections(), stats.subscribers()), (0, 0));
+        assert!(stats.cut() > 0);
+    });
+}
+
+#[test]
+fn a_client_that_takes_a_byte_an_update_is_bounded_and_not_felt() {
+    run(async {
+        let mut bench = Bench::new();
+        bench.publish(&[deep(1)]);
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4 * 1024).unwrap();
+        let mut socket = socket.connect(bench.server.local_addr()).await.unwrap();
+        let opening = subscription_without_flow_control();
+        socket.write_all(&opening).await.unwrap();
+        let stats = bench.server.stats();
+        publish_until(&mut bench, 1, |seq| {
+            socket.try_read(&mut [0]).ok();
+            assert!(stats.queued_bytes() < 260 * 1024);
+            seq == 3_000
+        })
+        .await;
+        assert!(stats.skipped() > 1_000, "{}", stats.skipped());
+    });
+}
+
+#[test]
+fn of_ten_thousand_subscriptions_of_one_peer_256_are_taken() {
+    run(async {
+        let mut bench = Bench::new();
+        bench.publish(&[deep(1)]);
+        let stats = bench.server.stats();
+        let mut sockets = Vec::new();
+        for _ in 0..63 {
+            let mut socket = connect_from(2, bench.server.local_addr()).await;
+            let taken = (0..32).map(|index| call(2 * index + 1, STREAM_BOOK, b""));
+            let headers = call_headers(STREAM_BOOK);
+            let begin = |index: u32| frame(HEADERS, END_HEADERS, 2 * index + 1, &headers);
+            let calls: Vec<_> = taken.chain((32..159).map(begin)).collect();
+            let opening = [hello(0xffff), calls.concat()].concat();
+            soon(socket.write_all(&opening)).await.ok();
+            sockets.push(socket);
+        }
+        soon(async {
+            while stats.subscribers() < 256 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        publish_until(&mut bench, 1, |seq| {
+            assert!(stats.subscribers() <= 257, "{}", stats.subscribers());
+            seq == 200
+        })
+        .await;
+        drop(sockets);
+        soon(async {
+            while stats.subscribers() + stats.connections() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        publish_until(&mut bench, 200, |seq| seq == 201).await;
+    });
+}
+
+#[test]
+fn there_is_a_limit_for_all_peers_together() {
+    run(async {
+        let server = Server::builder().max_connections(3).bind("127.0.0.1:0");
+        let bench = Bench::of(server.unwrap());
+        let stats = bench.server.stats();
+        let mut open = Vec::new();
+        for peer in 2..5 {
+            open.push(connect_from(peer, bench.server.local_addr()).await);
+        }
+        let mut fourth = connect_from(5, bench.server.local_addr()).await;
+        assert_eq!(soon(fourth.read(&mut [0; 8])).await.unwrap_or(0), 0);
+        assert_eq!((stats.connections(), stats.refused()), (3, 1));
+        drop(open);
+        soon(async {
+            while stats.connections() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        drop(bench.channel().await);
+    });
+}
+
+#[test]
+fn headers_beyond_eight_kib_are_refused_and_the_connection_goes_on() {
+    run(async {
+        let bench = Bench::new();
+        let list = "/dragonfly.v1.MarketData/ListStreams";
+        let socket = TcpStream::connect(bench.server.local_addr()).await.unwrap();
+        let (mut send, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(socket))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        for (bytes, status) in [(1_000, 200), (9_000, 431), (7_000, 200)] {
+            let request = Request::post(format!("{}{list}", bench.uri()))
+                .header("content-type", "application/grpc")
+                .header("x-large", "x".repeat(bytes))
+                .body(Full::new(Bytes::from_static(b"\0\0\0\0\0")))
+                .unwrap();
+            let answer = soon(send.send_request(request)).await.unwrap();
+            assert_eq!(answer.status(), status, "{bytes} bytes");
+        }
+    });
+}
+
+/// Every kind of flood is of bytes. Of those a connection takes 128 KiB a second.
+#[test]
+fn a_connection_is_read_so_far_a_second_and_no_further() {
+    run(async {
+        let bench = Bench::new();
+        let socket = connect_from(2, bench.server.local_addr()).await;
+        let (mut reads, mut writes) = socket.into_split();
+        let pings = 60_000;
+        let ping = frame(PING, 0, 0, b"12345678");
+        let bytes = [hello(0xffff), ping.repeat(pings)].concat();
+        tokio::time::pause();
+        let start = tokio::time::Instant::now();
+        tokio::spawn(async move {
+            writes.write_all(&bytes).await.unwrap();
+            std::future::pending::<()>().await;
+        });
+        let mut answers = vec![0; pings * ping.len()];
+        soon(reads.read_exact(&mut answers)).await.unwrap();
+        let seconds = start.elapsed().as_secs();
+        assert!((6..=9).contains(&seconds), "{seconds} s for a MiB");
     });
 }

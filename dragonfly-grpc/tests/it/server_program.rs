@@ -51,8 +51,13 @@ impl Drop for Program {
 
 impl Program {
     pub(crate) fn start(args: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_dragonflybot-grpc-server"))
-            .args(args)
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dragonflybot-grpc-server"));
+        command.args(args);
+        Self::run(command)
+    }
+
+    pub(crate) fn run(mut command: Command) -> Self {
+        let mut child = command
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -78,12 +83,12 @@ impl Program {
     }
 
     /// The first line of standard error that has `part` in it, wherever it comes.
-    fn hears(&mut self, part: &str) -> String {
+    pub(crate) fn hears(&mut self, part: &str) -> String {
         self.hears_times(1, part).remove(0)
     }
 
     /// The first `count` lines of standard error that have `part` in them.
-    fn hears_times(&mut self, count: usize, part: &str) -> Vec<String> {
+    pub(crate) fn hears_times(&mut self, count: usize, part: &str) -> Vec<String> {
         loop {
             let lines = self.heard.iter().filter(|line| line.contains(part));
             let lines: Vec<_> = lines.take(count).cloned().collect();
@@ -111,6 +116,21 @@ impl Program {
         let mut said = std::mem::take(&mut self.heard);
         said.extend(self.said.iter());
         (self.child.wait().unwrap(), shown, said)
+    }
+
+    /// What of it is in memory, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next());
+        number.unwrap().parse().unwrap()
+    }
+
+    /// How many file descriptors it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        let path = format!("/proc/{}/fd", self.child.id());
+        std::fs::read_dir(path).unwrap().count()
     }
 
     pub(crate) fn terminate(&self) {
@@ -242,6 +262,8 @@ fn help_names_every_option_and_version_is_the_packages() {
         "--depth",
         "--bind",
         "--insecure",
+        "--health-bind",
+        "--quorum",
         "--endpoint",
         "--tls-ca",
         "--threads",

@@ -12,6 +12,7 @@ use super::{Conversation, Cx, Dialect, Step, Trick, pairs, texts};
 pub(super) static DIALECT: Dialect = Dialect {
     name: "binance",
     quote: "USDT",
+    path: "/stream",
     native: |base, quote| format!("{base}{quote}"),
     open: |_| Box::new(Binance::default()),
     is_uncounted: false,

@@ -7,6 +7,7 @@ use super::{Conversation, Cx, Dialect, Step, Trick, pairs};
 pub(super) static DIALECT: Dialect = Dialect {
     name: "bitstamp",
     quote: "USD",
+    path: "/",
     native: |base, quote| format!("{base}{quote}").to_ascii_lowercase(),
     open: |_| Box::new(Bitstamp::default()),
     is_uncounted: false,

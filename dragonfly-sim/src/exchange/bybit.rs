@@ -1,7 +1,9 @@
 //! Bybit v5: a snapshot of each subscribed topic, then changes numbered by `u`.
 //!
 //! Levels that leave the topic's window are deleted by the venue. `u` = 1 says that its count has
-//! begun again.
+//! begun again. A topic is counted from subscription to subscription.
+
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -11,11 +13,13 @@ use crate::market::{Window, changes};
 pub(super) static DIALECT: Dialect = Dialect {
     name: "bybit",
     quote: "USDT",
+    path: "/v5/public/spot",
     native: |base, quote| format!("{base}{quote}"),
     open: |connection| {
         Box::new(Bybit {
             connection,
             topics: Vec::new(),
+            counts: BTreeMap::new(),
             refuses: false,
         })
     },
@@ -26,6 +30,8 @@ pub(super) static DIALECT: Dialect = Dialect {
 struct Bybit {
     connection: u64,
     topics: Vec<Topic>,
+    /// How far the topics were counted whose subscriptions have ended, by listing.
+    counts: BTreeMap<usize, u64>,
     refuses: bool,
 }
 
@@ -49,9 +55,9 @@ impl Conversation for Bybit {
             Some("ping") => self.reply(true, "pong", "ping", &Value::Null, cx),
             Some("subscribe") => self.subscribe(&request, cx),
             Some("unsubscribe") => {
-                let gone = super::texts(&request["args"]);
-                self.topics
-                    .retain(|topic| !gone.contains(&topic.name.as_str()));
+                for name in super::texts(&request["args"]) {
+                    self.forget(name);
+                }
                 self.reply(true, "", "unsubscribe", &request["req_id"], cx);
             }
             op => {
@@ -115,6 +121,17 @@ impl Conversation for Bybit {
 }
 
 impl Bybit {
+    /// Ends a subscription.
+    fn forget(&mut self, name: &str) {
+        let counts = &mut self.counts;
+        self.topics.retain(|topic| {
+            if topic.name == name {
+                counts.insert(topic.listing, topic.update);
+            }
+            topic.name != name
+        });
+    }
+
     fn subscribe(&mut self, request: &Value, cx: &mut Cx<'_>) {
         let (id, mut topics) = (&request["req_id"], Vec::new());
         let refuses = std::mem::take(&mut self.refuses);
@@ -135,7 +152,9 @@ impl Bybit {
         }
         self.reply(true, "subscribe", "subscribe", id, cx);
         for mut topic in topics {
-            self.topics.retain(|known| known.name != topic.name);
+            self.forget(&topic.name);
+            let counted = self.counts.get(&topic.listing).copied().unwrap_or(0);
+            topic.update = topic.update.max(counted);
             if cx.is_served(topic.listing) {
                 topic.snapshot(usize::MAX, "snapshot", cx);
             }

@@ -12,6 +12,7 @@ use crate::{
 pub(super) static DIALECT: Dialect = Dialect {
     name: "coinbase-advanced",
     quote: "USD",
+    path: "/",
     native: |base, quote| format!("{base}-{quote}"),
     open: |connection| {
         Box::new(Coinbase {

@@ -14,6 +14,7 @@ use crate::{
 pub(super) static DIALECT: Dialect = Dialect {
     name: "kraken",
     quote: "USD",
+    path: "/v2",
     native: |base, quote| format!("{base}/{quote}"),
     open: |connection| {
         Box::new(Kraken {

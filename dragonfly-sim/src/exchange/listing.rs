@@ -1,6 +1,6 @@
 //! One instrument at an exchange: its market and how the venue numbers what it says of it.
 
-use crate::market::Market;
+use crate::{fault::Kind, market::Market};
 
 /// One instrument at an exchange.
 #[derive(Clone, Debug)]
@@ -56,5 +56,21 @@ impl Listing {
         self.offset = lower.wrapping_sub(self.market.version);
         self.behind_us += by_us;
         self.stamp_us = self.stamp_us.saturating_sub(by_us);
+    }
+    /// Lets happen to the instrument what the venue has power over, from `now` to `until` in ns.
+    pub(crate) fn hurt(&mut self, kind: Kind, is_bid: bool, now: u64, until: u64) {
+        let market = &mut self.market;
+        match kind {
+            Kind::Frozen => self.frozen_until = until,
+            Kind::Delisted => self.is_listed = false,
+            Kind::Crossed => market.cross(until),
+            Kind::Thin => market.thin(until),
+            Kind::EmptySide => market.empty_side(is_bid, until),
+            Kind::Halted => market.halt(until),
+            _ => market.burst(until, now),
+        }
+        if !matches!(kind, Kind::Frozen | Kind::Delisted | Kind::Halted) {
+            market.hurry(now);
+        }
     }
 }

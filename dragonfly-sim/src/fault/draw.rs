@@ -14,9 +14,11 @@ pub(crate) fn draw(seed: u64, venues: &[&str]) -> Plan {
         // Where nothing goes wrong nothing may look as if it did.
         return plan;
     }
+    let kinds = Kind::ALL.iter().copied();
+    let kinds: Vec<Kind> = kinds.filter(|kind| !kind.needs_sockets()).collect();
     let count = random.between(2, 9);
     for _ in 0..count {
-        let kind = random.pick(Kind::ALL, Kind::Gap);
+        let kind = random.pick(&kinds, Kind::Gap);
         let venue = random.pick(venues, "");
         let is_rare = RARE.contains(&kind) && random.chance(1, 2);
         let is_known = plan

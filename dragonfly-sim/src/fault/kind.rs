@@ -17,6 +17,12 @@ pub(crate) enum Place {
     Venue,
     /// On the client's machine.
     Machine,
+    /// On a socket, as soon as its time has come.
+    Socket,
+    /// On the next TLS handshake or upgrade; a connection that is up is cut for it.
+    Handshake,
+    /// On the next message about a book: how its bytes are sent.
+    Wire,
 }
 
 macro_rules! kinds {
@@ -133,6 +139,48 @@ kinds! {
     ClockStep "clock-step" Machine []
     /// The client's machine stands still for a while.
     Starved "starved" Machine []
+    /// All connections are cut at once.
+    MassCut "mass-cut" Socket []
+    /// Every byte is sent on its own.
+    Dribble "dribble" Socket []
+    /// What the venue sends takes up to 300 ms longer, now more and now less.
+    Delayed "delayed" Socket []
+    /// The venue accepts a connection and never begins TLS.
+    TlsHangs "tls-hangs" Handshake []
+    /// The certificate is of an authority that nobody knows.
+    UnknownCa "unknown-ca" Handshake []
+    /// The certificate is of another host.
+    WrongHost "wrong-host" Handshake []
+    /// The certificate has expired.
+    Expired "expired-certificate" Handshake []
+    /// The venue never answers the request to upgrade.
+    UpgradeHangs "upgrade-hangs" Handshake []
+    /// The request to upgrade is answered with 200 and a page.
+    Upgrade200 "upgrade-200" Handshake []
+    /// The request to upgrade is answered with 403.
+    Upgrade403 "upgrade-403" Handshake []
+    /// The request to upgrade is answered with 503.
+    Upgrade503 "upgrade-503" Handshake []
+    /// The request to upgrade is answered with a redirect.
+    UpgradeRedirect "upgrade-redirect" Handshake []
+    /// The request to upgrade is answered with what is no HTTP.
+    UpgradeGarbage "upgrade-garbage" Handshake []
+    /// A message comes in a binary frame.
+    BinaryFrame "binary-frame" Wire []
+    /// A message comes in frames of a few bytes, with pings between them.
+    Fragments "fragments" Wire []
+    /// A message comes again, so slowly that the book is stale before it is there.
+    Drip "drip" Wire []
+    /// A frame says that it is compressed, which nobody agreed on.
+    Compressed "compressed-bit" Wire []
+    /// A text is not UTF-8.
+    NotUtf8 "invalid-utf8" Wire []
+    /// The venue masks a frame, which only clients may.
+    Masked "masked-frame" Wire []
+    /// A frame says that 100 MB follow.
+    HugeHeader "huge-header" Wire []
+    /// A message of 40 MiB comes in many frames.
+    TooLarge "too-large-message" Wire []
 }
 
 impl Kind {
@@ -146,6 +194,16 @@ impl Kind {
         self.venues().is_empty() || self.venues().contains(&venue)
     }
 
+    /// Whether it takes real sockets: it cannot happen in a simulated world.
+    pub const fn needs_sockets(self) -> bool {
+        matches!(self.place(), Place::Socket | Place::Handshake | Place::Wire)
+    }
+
+    /// Whether it happens to the client's machine, which a venue has no power over.
+    pub const fn needs_machine(self) -> bool {
+        matches!(self.place(), Place::Machine)
+    }
+
     /// How long it lasts unless the plan says otherwise, in ms; 0 for what is over at once.
     pub(crate) const fn usual_ms(self) -> u64 {
         match self {
@@ -157,6 +215,9 @@ impl Kind {
             Self::Burst => 1_000,
             Self::Starved => 1_500,
             Self::RetryAfter => 4_000,
+            Self::Dribble => 3_000,
+            Self::Delayed => 5_000,
+            Self::Drip => 7_000,
             _ => 0,
         }
     }

@@ -95,12 +95,22 @@ const fn one() -> f64 {
     1.0
 }
 
+/// The longest plan, in bytes: some hundred faults. Reading one takes up to a hundred times as much.
+const MAX_PLAN: usize = 64 << 10;
+
 impl Plan {
-    /// Reads a plan.
+    /// Reads a plan, of at most 64 KiB.
     ///
     /// # Errors
     /// [`PlanError`] names the fault and what would be right.
     pub fn parse(text: &str) -> Result<Self, PlanError> {
+        if text.len() > MAX_PLAN {
+            let reason = format!(
+                "a plan has at most {MAX_PLAN} bytes, this one {}",
+                text.len()
+            );
+            return Err(PlanError::Toml(reason));
+        }
         let file: File =
             toml::from_str(text).map_err(|error| PlanError::Toml(error.to_string()))?;
         let faults = file.fault.into_iter().enumerate();

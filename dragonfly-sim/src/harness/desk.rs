@@ -3,11 +3,9 @@
 
 use dragonfly_aggregators::{Bbo, Liquidity};
 use dragonfly_core::{
-    market::{AggregatedBook, BookEvent, ConsolidatedBook, Legs, Symbol, Venue},
+    market::{AggregatedBook, BookEvent, ConsolidatedBook, Symbol, Venue},
     stage::Aggregator,
 };
-
-use crate::oracle::{Kind, View};
 
 /// A view on its way to the client.
 #[derive(Clone, Debug)]
@@ -109,46 +107,4 @@ impl Aggregator for Desk {
 /// The name of the stream of a leg alone.
 pub(super) fn leg_stream(venue: &str, symbol: &str) -> String {
     format!("leg {venue} {symbol}")
-}
-
-/// What the oracle is told of a view.
-pub(super) fn tell(shown: &Shown, at: u64, depth: usize) -> View {
-    match shown {
-        Shown::Consolidated(book) => consolidated(book, at, depth),
-        Shown::Aggregated(book) => {
-            let name = format!("liquidity {}", book.symbol);
-            let mut view = View::new(at, name, Kind::Aggregated, depth, book.seq);
-            legs(&mut view, &book.legs);
-            for (is_bid, side) in [(true, &book.bids), (false, &book.asks)] {
-                for level in side.iter() {
-                    view.level(is_bid, level.price.to_string(), level.qty.to_string(), None);
-                }
-            }
-            view
-        }
-    }
-}
-
-fn consolidated(book: &ConsolidatedBook, at: u64, depth: usize) -> View {
-    // A leg's own stream has the leg's own symbol; a merged one is named by its base.
-    let name = match book.legs.id(0) {
-        Some(leg) if leg.symbol == book.symbol => leg_stream(&leg.venue, &leg.native_symbol),
-        _ => format!("bbo {}", book.symbol),
-    };
-    let mut view = View::new(at, name, Kind::Consolidated, depth, book.seq);
-    legs(&mut view, &book.legs);
-    for (is_bid, side) in [(true, &book.bids), (false, &book.asks)] {
-        for level in side.iter() {
-            let leg = Some(usize::from(level.leg));
-            view.level(is_bid, level.price.to_string(), level.qty.to_string(), leg);
-        }
-    }
-    view
-}
-
-fn legs(view: &mut View, legs: &Legs) {
-    for (id, status) in legs.iter() {
-        let (venue, symbol) = (&*id.venue, &*id.native_symbol);
-        view.leg(venue, symbol, status.state.name(), status.epoch, status.seq);
-    }
 }

@@ -1,16 +1,13 @@
 //! Connections: what is on its way between a venue's conversation and a client, in which order, and
 //! what a network does to it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use crate::{
-    exchange::{Claim, Conversation, Dialect, Frame, Step},
-    fault::{Deal, Place, Schedule, Target, deal},
+    exchange::{Conversation, Dialect, Frame},
+    post::{Counter, Post},
     random::Random,
 };
-
-/// How many messages of the past are kept, for those that come once more.
-const PAST: usize = 8;
 
 /// What a client sends.
 #[derive(Debug)]
@@ -29,7 +26,6 @@ pub(super) enum Down {
 
 /// One connection.
 pub(super) struct Conn {
-    pub(super) dialect: &'static Dialect,
     /// None once the venue's end is gone.
     pub(super) conversation: Option<Box<dyn Conversation>>,
     up: VecDeque<(u64, Up)>,
@@ -43,16 +39,7 @@ pub(super) struct Conn {
     /// Until when what the client says is lost.
     pub(super) deaf_until: u64,
     pub(super) is_half_open: bool,
-    kept_back: Option<Frame>,
-    past: VecDeque<Frame>,
-    numbers: HashMap<usize, Number>,
-}
-
-/// Where the numbering of a book stands.
-#[derive(Clone, Copy, Debug, Default)]
-struct Number {
-    stream: u64,
-    last: u64,
+    post: Post,
 }
 
 impl Conn {
@@ -63,7 +50,6 @@ impl Conn {
         random: Random,
     ) -> Self {
         Self {
-            dialect,
             conversation: Some(conversation),
             up: VecDeque::new(),
             down: VecDeque::new(),
@@ -73,9 +59,7 @@ impl Conn {
             jammed_until: 0,
             deaf_until: 0,
             is_half_open: false,
-            kept_back: None,
-            past: VecDeque::new(),
-            numbers: HashMap::new(),
+            post: Post::new(dialect),
         }
     }
 
@@ -146,126 +130,17 @@ impl Conn {
     }
 
     /// The venue sends messages, to which faults may happen.
-    pub(super) fn post(
-        &mut self,
-        frames: Vec<Frame>,
-        now: u64,
-        next_stream: &mut u64,
-        schedule: &mut Schedule,
-        target: &dyn Fn(usize) -> (&'static str, u32, String),
-    ) {
-        for mut frame in frames {
-            let close = frame.close;
-            self.number(&mut frame, next_stream);
-            if now < self.mute_until {
-                continue;
+    pub(super) fn post(&mut self, frames: Vec<Frame>, now: u64, counter: &mut Counter<'_>) {
+        let is_mute = now < self.mute_until;
+        for frame in frames {
+            let close = frame.close.filter(|_| !is_mute);
+            for frame in self.post.pass(frame, is_mute, counter) {
+                self.send_down(Down::Frame(frame), now);
             }
-            let Deal { now: sent, later } = self.deal(frame, schedule, target);
-            let held = self.kept_back.take();
-            for frame in sent.into_iter().chain(held) {
-                self.emit(frame, now, next_stream);
-            }
-            self.kept_back = later;
             if close.is_some() {
                 self.end(now);
                 return;
             }
         }
     }
-
-    fn deal(
-        &mut self,
-        frame: Frame,
-        schedule: &mut Schedule,
-        target: &dyn Fn(usize) -> (&'static str, u32, String),
-    ) -> Deal {
-        let whole = |frame| Deal {
-            now: vec![frame],
-            later: None,
-        };
-        let Some(claim) = frame.claims.first() else {
-            return whole(frame);
-        };
-        if schedule.has_armed(Place::Message) {
-            let (venue, socket, instrument) = target(claim.listing);
-            let target = Target {
-                venue,
-                socket,
-                instrument: Some(&instrument),
-            };
-            for index in schedule.armed(Place::Message) {
-                if !schedule.fits(index, &target) {
-                    continue;
-                }
-                let mark = self.dialect.price_mark;
-                let past = self.past.make_contiguous();
-                let dealt = schedule
-                    .get(index)
-                    .and_then(|(fault, random)| deal(fault.kind, &frame, past, mark, random));
-                if let Some(dealt) = dealt {
-                    schedule.fire(index);
-                    self.remember(frame);
-                    return dealt;
-                }
-            }
-        }
-        self.remember(frame.clone());
-        whole(frame)
-    }
-
-    fn remember(&mut self, frame: Frame) {
-        if self.past.len() == PAST {
-            self.past.pop_front();
-        }
-        self.past.push_back(frame);
-    }
-
-    fn emit(&mut self, mut frame: Frame, now: u64, next_stream: &mut u64) {
-        if self.dialect.is_uncounted {
-            for claim in &mut frame.claims {
-                let number = self.numbers.entry(claim.listing).or_default();
-                count(claim, number, next_stream);
-            }
-            frame.claims.retain(|claim| claim.stream > 0);
-        }
-        self.send_down(Down::Frame(frame), now);
-    }
-
-    /// Gives the numbers of the venue their scope.
-    fn number(&mut self, frame: &mut Frame, next_stream: &mut u64) {
-        if self.dialect.is_uncounted {
-            return;
-        }
-        for claim in &mut frame.claims {
-            let number = self.numbers.entry(claim.listing).or_default();
-            match claim.step {
-                Step::Image(generation) => number.stream = generation + 1,
-                Step::Change if number.stream == 0 => {}
-                Step::Change if claim.seq > number.last => {}
-                _ => number.stream = fresh(next_stream),
-            }
-            number.last = claim.seq;
-            claim.stream = number.stream;
-        }
-        frame.claims.retain(|claim| claim.stream > 0);
-    }
-}
-
-/// Counts what has no number, as its client has to.
-fn count(claim: &mut Claim, number: &mut Number, next_stream: &mut u64) {
-    match claim.step {
-        Step::Change => number.last += 1,
-        _ => {
-            *number = Number {
-                stream: fresh(next_stream),
-                last: 0,
-            };
-        }
-    }
-    (claim.stream, claim.seq) = (number.stream, number.last);
-}
-
-const fn fresh(next_stream: &mut u64) -> u64 {
-    *next_stream += 1;
-    *next_stream
 }

@@ -131,9 +131,9 @@ impl Plant {
     }
 
     /// What it does to a view.
-    pub(super) fn spoil_view(self, view: &mut View) {
+    pub(super) fn spoil_view(self, mut view: View) -> View {
         if self != Self::TiesReversed {
-            return;
+            return view;
         }
         for side in [&mut view.bids, &mut view.asks] {
             for at in 1..side.len() {
@@ -142,5 +142,6 @@ impl Plant {
                 }
             }
         }
+        view
     }
 }

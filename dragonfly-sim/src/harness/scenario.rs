@@ -4,7 +4,7 @@ use super::Plant;
 use crate::{
     exchange::{DIALECTS, Dialect},
     fault::{self, Plan},
-    market::{Character, Scale},
+    market::Character,
     random::Random,
 };
 
@@ -115,15 +115,8 @@ impl Scenario {
     }
 
     /// The longest time until every leg is well again once nothing goes wrong any more, in ns.
-    pub(crate) fn recovery(&self) -> u64 {
-        // A refused book is asked for again after 300 s on a connection whose others are well.
-        use crate::fault::Kind::{LostRequest, Refused};
-        let is_slow = |fault: &fault::Fault| matches!(fault.kind, Refused | LostRequest);
-        if self.plan.faults.iter().any(is_slow) {
-            420 * SECOND
-        } else {
-            200 * SECOND
-        }
+    pub(crate) const fn recovery(&self) -> u64 {
+        200 * SECOND
     }
 }
 
@@ -156,7 +149,7 @@ fn sockets(
         let mut listings = Vec::new();
         for (at, &base) in bases.iter().enumerate() {
             let gap = gap(random, at == 0, is_slow, slowest);
-            let character = character(random, worths[at], gap);
+            let character = Character::draw(random, worths[at], gap);
             listings.push(ListingPlan { base, character });
         }
         let shares = random.chance(2, 3);
@@ -188,33 +181,5 @@ fn gap(random: &mut Random, is_first: bool, is_slow: bool, slowest: u64) -> u64 
         (false, true) => random.pick(&slow, SECOND),
         (false, false) if random.chance(1, 2) => random.pick(&fast, MS),
         (false, false) => random.pick(&slow, SECOND),
-    }
-}
-
-/// Tick and lot differ from venue to venue; now and then a number has more digits than a floating
-/// point number can hold.
-fn character(random: &mut Random, worth_millionths: u64, gap: u64) -> Character {
-    let mut price = u8::try_from(random.between(0, 8)).unwrap_or(2);
-    let ticks = |price: u8| {
-        let worth = u128::from(worth_millionths) * 10_u128.pow(u32::from(price));
-        i64::try_from(worth / 1_000_000).unwrap_or(i64::MAX / 8)
-    };
-    // A price needs room to move.
-    while ticks(price) < 2_000 {
-        price += 1;
-    }
-    let qty = u8::try_from(random.between(0, 10)).unwrap_or(3);
-    let unit = 10_i64.pow(u32::from(qty));
-    let most_lots = match random.below(4) {
-        0 => i64::MAX / 16,
-        1 => 50,
-        _ => unit.saturating_mul(100),
-    };
-    Character {
-        scale: Scale { price, qty },
-        mid: ticks(price).min(i64::MAX / 8),
-        most_lots: most_lots.max(2),
-        levels: usize::try_from(random.between(8, 80)).unwrap_or(20),
-        gap,
     }
 }

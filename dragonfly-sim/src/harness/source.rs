@@ -3,7 +3,7 @@
 use dragonfly_core::{
     clock::{Clock, Nanos, Now},
     edge::Edge,
-    feed::{Backoff, Budget, Feed, Listener, Request, Subscriber, Verdict},
+    feed::{Backlog, Backoff, Budget, Feed, Listener, Request, Subscriber, Verdict},
     market::{BookEvent, Cause},
     queue::Producer,
     run::PARK,
@@ -53,6 +53,7 @@ impl Source for Socket {
             edge: Edge::new(output),
             clock,
             state: State::New,
+            backlog: Backlog::default(),
         })
     }
 
@@ -83,6 +84,7 @@ struct SocketStage {
     edge: Edge<Box<dyn Producer<Item = BookEvent>>>,
     clock: Clock,
     state: State,
+    backlog: Backlog,
 }
 
 impl Stage for SocketStage {
@@ -153,11 +155,15 @@ impl SocketStage {
     }
 
     fn converse(&mut self, now: Now) -> bool {
-        let mut moved = false;
+        let (mut moved, mut has_read_all) = (false, false);
         for _ in 0..self.batch {
             let incoming = self.line.get().inbox.pop_front();
             let verdict = match incoming {
-                None => break,
+                None => {
+                    self.backlog.drained();
+                    has_read_all = true;
+                    break;
+                }
                 Some(Incoming::Text(mut text)) => self.hear(&mut text, now),
                 Some(Incoming::Pong) => {
                     self.feed.on_alive(now);
@@ -171,7 +177,7 @@ impl SocketStage {
                 return true;
             }
         }
-        if self.is_due(now) {
+        if has_read_all && self.is_due(now) {
             moved = true;
             if let Verdict::Close(cause) = self.on_deadline(now) {
                 self.close(cause, now);
@@ -193,9 +199,10 @@ impl SocketStage {
                 edge.emit(event);
             }
         });
+        let judges = self.backlog.has_read(now.mono);
         // What could not be understood has been counted and named.
         match heard.unwrap_or(Verdict::Continue) {
-            Verdict::Continue if self.is_due(now) => self.on_deadline(now),
+            Verdict::Continue if judges && self.is_due(now) => self.on_deadline(now),
             verdict => verdict,
         }
     }

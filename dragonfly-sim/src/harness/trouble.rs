@@ -220,34 +220,10 @@ impl World<'_> {
                 self.schedule.promise(index);
             }
         } else {
-            self.hurt_listing(index, kind, exchange, listing, lasting);
+            let is_bid = self.chance(index, 1, 2);
+            let (now, until) = (self.now, self.now + lasting);
+            self.exchanges[exchange].listings[listing].hurt(kind, is_bid, now, until);
             self.schedule.fire(index);
-        }
-    }
-
-    fn hurt_listing(
-        &mut self,
-        index: usize,
-        kind: Kind,
-        exchange: usize,
-        listing: usize,
-        lasting: u64,
-    ) {
-        let (now, until) = (self.now, self.now + lasting);
-        let is_bid = self.chance(index, 1, 2);
-        let listing = &mut self.exchanges[exchange].listings[listing];
-        let market = &mut listing.market;
-        match kind {
-            Kind::Frozen => listing.frozen_until = until,
-            Kind::Delisted => listing.is_listed = false,
-            Kind::Crossed => market.cross(until),
-            Kind::Thin => market.thin(until),
-            Kind::EmptySide => market.empty_side(is_bid, until),
-            Kind::Halted => market.halt(until),
-            _ => market.burst(until, now),
-        }
-        if !matches!(kind, Kind::Frozen | Kind::Delisted | Kind::Halted) {
-            market.hurry(now);
         }
     }
 

@@ -10,6 +10,7 @@ use super::{
     digest::Digest,
     line::{Incoming, Refusal, Shared},
     network::{Conn, Down, Up},
+    teller::Teller,
     telling,
 };
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
     ledger::{Entry, Record},
     market::Market,
     oracle::{Leg, Limits, Oracle, Rule, Violation},
+    post::Counter,
     random::Random,
 };
 
@@ -70,6 +72,7 @@ pub(super) struct World<'a> {
     pub(super) random: Random,
     pub(super) client: Result<Client, String>,
     pub(super) oracle: Oracle,
+    pub(super) teller: Teller,
     pub(super) digest: Digest,
     pub(super) messages: u64,
     pub(super) next_stream: u64,
@@ -124,14 +127,10 @@ impl<'a> World<'a> {
             });
         }
         let lines: Vec<Shared> = ports.iter().map(|port| port.line.clone()).collect();
-        let mut limits = Limits {
+        let limits = Limits {
             view_delay: scenario.away,
             ..Limits::default()
         };
-        if scenario.plan.faults.iter().any(|f| f.kind == Kind::Starved) {
-            // A client that stood still has not read what reached its end of the line.
-            limits.alive = 0;
-        }
         Self {
             client: Client::new(scenario, &lines, UTC),
             witness,
@@ -141,6 +140,7 @@ impl<'a> World<'a> {
             schedule: Schedule::new(&scenario.plan, scenario.span, scenario.seed),
             random: Random::of(scenario.seed, "world"),
             oracle: Oracle::new(limits),
+            teller: Teller::new(scenario.view_depth),
             digest: Digest::new(),
             messages: 0,
             next_stream: 0,
@@ -339,7 +339,11 @@ impl<'a> World<'a> {
             let native = exchange.listings[listing].native.clone();
             (exchange.dialect.name, number, native)
         };
-        conn.post(out, self.now, next_stream, schedule, &target);
+        conn.post(
+            out,
+            self.now,
+            &mut Counter::new(next_stream, schedule, &target),
+        );
         Some(said)
     }
 
@@ -443,23 +447,23 @@ impl<'a> World<'a> {
         if !is_away {
             self.read = self.now;
         }
-        let (now, depth) = (self.now, self.scenario.view_depth);
+        let now = self.now;
         let plant = self.scenario.plant;
         let (is_calm, mut lost) = (self.scenario.plan.faults.is_empty(), None);
         let (oracle, digest, witness) = (&mut self.oracle, &mut self.digest, &mut *self.witness);
+        let teller = &mut self.teller;
         let mut see = |shown: &desk::Shown| {
-            let mut view = desk::tell(shown, now, depth);
-            if let Some(plant) = plant {
-                plant.spoil_view(&mut view);
-            }
-            telling::mix(digest, &view);
-            witness.view(&view);
+            let view = teller.tell(shown, now);
+            let spoiled = plant.map(|plant| plant.spoil_view(view.clone()));
+            let view = spoiled.as_ref().unwrap_or(view);
+            telling::mix(digest, view);
+            witness.view(view);
             let is_lost = |leg: &&Leg| matches!(leg.state.as_str(), "gap" | "crossed" | "closed");
             if is_calm && lost.is_none() {
                 lost = view.legs.iter().find(is_lost).cloned();
             }
-            witness.note(now, &|| telling::words(&view));
-            oracle.view(view);
+            witness.note(now, &|| telling::words(view));
+            oracle.judge(view);
         };
         let ran = match &mut self.client {
             Ok(client) => client.run(is_away, &mut see),

@@ -25,9 +25,8 @@ impl Levels {
     }
 
     /// The levels, price and quantity.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let mut words = self.0.split_ascii_whitespace();
-        std::iter::from_fn(move || Some((words.next()?, words.next()?)))
+    pub fn iter(&self) -> Pairs<'_> {
+        Pairs(&self.0)
     }
 
     /// The best level.
@@ -38,6 +37,27 @@ impl Levels {
     /// Whether there is none.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// The levels of a side one after the other: price and quantity.
+#[derive(Clone, Debug)]
+pub struct Pairs<'a>(&'a str);
+
+impl<'a> Iterator for Pairs<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<(&'a str, &'a str)> {
+        let mut word = || {
+            let space = self.0.bytes().position(|byte| byte == b' ');
+            let (word, rest) = match space {
+                Some(at) => (&self.0[..at], &self.0[at + 1..]),
+                None => (self.0, ""),
+            };
+            self.0 = rest;
+            (!word.is_empty()).then_some(word)
+        };
+        Some((word()?, word()?))
     }
 }
 

@@ -1,17 +1,23 @@
 //! Integers with a fixed number of decimals as text.
 
+/// The longest number: twenty digits, or zeros up to eighteen decimals, and a point.
+const LONGEST: usize = 24;
+
 /// Writes `value` with all its `decimals`, as a venue does: 6514040 at 2 is `65140.40`.
 pub(crate) fn wire(value: i64, decimals: u8, out: &mut String) {
-    let (whole, fraction) = parts(value, decimals);
-    push(whole, out);
-    if decimals > 0 {
-        out.push('.');
-        let from = out.len();
-        push(fraction, out);
-        for _ in out.len() - from..usize::from(decimals) {
-            out.insert(from, '0');
+    let mut buffer = [b'0'; LONGEST];
+    let (decimals, mut at, mut rest) = (usize::from(decimals), LONGEST, value.unsigned_abs());
+    let least = if decimals > 0 { decimals + 2 } else { 1 };
+    while rest > 0 || LONGEST - at < least {
+        if decimals > 0 && LONGEST - at == decimals {
+            at -= 1;
+            buffer[at] = b'.';
         }
+        at -= 1;
+        buffer[at] = b'0' + (rest % 10).to_le_bytes()[0];
+        rest /= 10;
     }
+    out.push_str(str::from_utf8(&buffer[at..]).unwrap_or_default());
 }
 
 /// Writes `value` without zeros nobody needs: 6514040 at 2 is `65140.4`.
@@ -22,26 +28,6 @@ pub(crate) fn plain(value: i64, decimals: u8, out: &mut String) {
         let kept = out[from..].trim_end_matches('0').trim_end_matches('.');
         out.truncate(from + kept.len());
     }
-}
-
-const fn parts(value: i64, decimals: u8) -> (u64, u64) {
-    let unit = 10_u64.pow(if decimals > 18 { 18 } else { decimals as u32 });
-    let value = value.unsigned_abs();
-    (value / unit, value % unit)
-}
-
-fn push(value: u64, out: &mut String) {
-    let mut buffer = [0_u8; 20];
-    let (mut at, mut rest) = (buffer.len(), value);
-    loop {
-        at -= 1;
-        buffer[at] = b'0' + (rest % 10).to_le_bytes()[0];
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.push_str(str::from_utf8(&buffer[at..]).unwrap_or_default());
 }
 
 #[cfg(test)]

@@ -49,6 +49,8 @@ struct Kept {
     rested_at: u64,
     told: Option<Told>,
     stamps: (Option<u64>, u64),
+    /// Whether the book had an empty side when it was last live, and fewer levels than are shown.
+    was_short: (bool, bool),
 }
 
 /// One connection of a venue.
@@ -76,6 +78,7 @@ impl Listener {
             rested_at: 0,
             told: None,
             stamps: (None, 0),
+            was_short: (false, false),
         };
         let mut listener = Self {
             venue,
@@ -325,7 +328,7 @@ impl Listener {
         }
         if fate == Fate::Shown {
             (kept.in_vain, kept.touched) = (0, now);
-            note_size(&kept.book, &self.rules, tally);
+            kept.note_size(&self.rules, tally);
         }
         let asks = fate == Fate::Renew && self.may_ask(update.book, now, tally);
         if asks {
@@ -441,12 +444,17 @@ impl Listener {
     }
 }
 
-fn note_size(book: &Book, rules: &Rules, tally: &mut Tally) {
-    let (bids, asks) = (book.bids.levels.len(), book.asks.levels.len());
-    if bids == 0 || asks == 0 {
-        tally.note(Kind::EmptySide);
-    }
-    if bids.min(asks) < rules.depth {
-        tally.note(Kind::FewLevels);
+impl Kept {
+    fn note_size(&mut self, rules: &Rules, tally: &mut Tally) {
+        let (bids, asks) = (&self.book.bids.levels, &self.book.asks.levels);
+        let least = bids.len().min(asks.len());
+        let is_short = (least == 0, least < rules.depth);
+        if is_short.0 && !self.was_short.0 {
+            tally.note(Kind::EmptySide);
+        }
+        if is_short.1 && !self.was_short.1 {
+            tally.note(Kind::FewLevels);
+        }
+        self.was_short = is_short;
     }
 }

@@ -14,17 +14,43 @@ fn parts(text: &str) -> (&str, &str) {
 /// Which of two numbers is greater. A minus sign makes a number smaller than any without.
 pub(super) fn compare(a: &str, b: &str) -> Ordering {
     match (a.strip_prefix('-'), b.strip_prefix('-')) {
-        (Some(a), Some(b)) => compare(b, a),
+        (Some(a), Some(b)) => by_digits(b.as_bytes(), a.as_bytes()),
         (Some(_), None) => Ordering::Less,
         (None, Some(_)) => Ordering::Greater,
-        (None, None) => {
-            let ((whole_a, fraction_a), (whole_b, fraction_b)) = (parts(a), parts(b));
-            let by_length = whole_a.len().cmp(&whole_b.len());
-            by_length
-                .then_with(|| whole_a.cmp(whole_b))
-                .then_with(|| fraction_a.cmp(fraction_b))
-        }
+        (None, None) => by_digits(a.as_bytes(), b.as_bytes()),
     }
+}
+
+/// Which of two numbers without a sign is greater: the one with more digits before the point, or
+/// else the one with the greater first digit that differs.
+fn by_digits(a: &[u8], b: &[u8]) -> Ordering {
+    let (a, b) = (without_zeros(a), without_zeros(b));
+    let (point_a, point_b) = (point(a), point(b));
+    let fraction = |digits: &'_ [u8], point: usize| digits.len().min(point + 1);
+    point_a
+        .cmp(&point_b)
+        .then_with(|| a[..point_a].cmp(&b[..point_b]))
+        .then_with(|| by_fraction(&a[fraction(a, point_a)..], &b[fraction(b, point_b)..]))
+}
+
+fn by_fraction(a: &[u8], b: &[u8]) -> Ordering {
+    let both = a.len().min(b.len());
+    let is_more = |rest: &[u8]| rest.iter().any(|digit| *digit != b'0');
+    a[..both]
+        .cmp(&b[..both])
+        .then_with(|| is_more(&a[both..]).cmp(&is_more(&b[both..])))
+}
+
+/// The digits from the first that is not zero on.
+fn without_zeros(digits: &[u8]) -> &[u8] {
+    let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+    &digits[zeros..]
+}
+
+/// Where the point is, or would be.
+fn point(digits: &[u8]) -> usize {
+    let found = digits.iter().position(|byte| *byte == b'.');
+    found.unwrap_or(digits.len())
 }
 
 /// Whether two texts are one number.

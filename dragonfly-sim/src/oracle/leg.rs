@@ -1,47 +1,25 @@
-//! One book: what the venue said of it, and what a client's stream shows of it.
+//! One leg of a stream: what is shown of a book, held against what the venue said of it.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use super::{
+    Kind, Leg, Limits, Oracle, Rule, Shelf, View, Violation, decimal,
+    truth::{Said, Stream, Truth},
+};
+use crate::ledger::Levels;
 
-use super::{Kind, Leg, Limits, Oracle, Rule, Shelf, View, Violation, decimal};
-use crate::ledger::{Entry, Levels};
-
-/// How many arrivals of a book are remembered.
-const RECENT: usize = 64;
-
-/// What one message said.
-#[derive(Debug)]
-pub(super) struct Said {
-    pub(super) at: u64,
-    pub(super) bids: Levels,
-    pub(super) asks: Levels,
+/// What a published stream shows.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    name: String,
+    /// The sequence of its last view.
+    pub(super) seq: Option<u64>,
+    legs: Vec<Shown>,
 }
 
-/// What is known of one stream of a book.
+/// What a published stream shows of one leg.
 #[derive(Debug, Default)]
-struct Stream {
-    /// When a whole book last arrived in it.
-    whole_at: Option<u64>,
-    /// How many whole books arrived in it.
-    wholes: u64,
-    arrivals: u64,
-    /// The newest update: its number, and when it arrived.
-    head: (u64, u64),
-}
-
-/// All that a venue said of one book.
-#[derive(Debug, Default)]
-pub(super) struct Truth {
-    said: HashMap<(u64, u64), Said>,
-    streams: BTreeMap<u64, Stream>,
-    socket: u32,
-    heard: u64,
-    /// When the last messages arrived, oldest first.
-    recent: VecDeque<u64>,
-}
-
-/// What a client's stream shows of one leg.
-#[derive(Debug, Default)]
-pub(super) struct Shown {
+struct Shown {
+    /// Where the truth of the leg is.
+    book: usize,
     epoch: u32,
     seq: u64,
     is_live: bool,
@@ -55,68 +33,25 @@ pub(super) struct Shown {
     is_reported: bool,
 }
 
-impl Truth {
-    /// Takes an entry; an error when it contradicts an earlier one.
-    pub(super) fn take(&mut self, entry: Entry) -> Result<(), Violation> {
-        let Entry {
-            at, seq, is_whole, ..
-        } = entry;
-        (self.socket, self.heard) = (entry.socket, at);
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
+impl Told {
+    pub(super) fn of(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
         }
-        self.recent.push_back(at);
-        let stream = self.streams.entry(entry.stream).or_default();
-        stream.arrivals += 1;
-        if is_whole {
-            stream.whole_at = Some(at);
-            stream.wholes += 1;
-        }
-        // A client begins with a whole book; changes that come before it are of no use to it.
-        if is_whole || stream.whole_at.is_some() && seq > stream.head.0 {
-            stream.head = (seq, at);
-        }
-        let known = self.said.get(&(entry.stream, seq));
-        if let Some(known) = known {
-            if (&known.bids, &known.asks) == (&entry.bids, &entry.asks) {
-                return Ok(());
-            }
-            let book = format!("{} {}", entry.venue, entry.symbol);
-            let what = format!(
-                "the ledger says two things of stream {}, seq {seq}",
-                entry.stream
-            );
-            return Err(Violation::new(Rule::Failure, at, book, what));
-        }
-        let Entry { bids, asks, .. } = entry;
-        self.said
-            .insert((entry.stream, seq), Said { at, bids, asks });
-        Ok(())
     }
 
-    /// Whether the venue sends nothing but whole books.
-    fn is_imaging(&self) -> bool {
-        let is_whole = |stream: &Stream| stream.wholes == stream.arrivals;
-        let is_many = |stream: &Stream| stream.wholes > 2;
-        self.streams.values().all(is_whole) && self.streams.values().any(is_many)
-    }
-
-    /// When a message last arrived that was there at `at`, as far as is remembered.
-    fn heard_by(&self, at: u64) -> Option<u64> {
-        self.recent.iter().rev().copied().find(|heard| *heard <= at)
-    }
-
-    fn said(&self, stream: u64, seq: u64) -> Option<&Said> {
-        self.said.get(&(stream, seq))
+    fn leg(&self, book: usize) -> Option<&Shown> {
+        self.legs.iter().find(|shown| shown.book == book)
     }
 }
 
 impl Oracle {
     /// Rules (a), (c) and (e), of every leg of a view.
-    pub(super) fn judge_legs(&mut self, view: &View) {
-        for at in 0..view.legs.len() {
-            for (rule, what) in self.judge_leg(view, at) {
-                let leg = &view.legs[at];
+    pub(super) fn judge_legs(&mut self, view: &View, stream: usize) {
+        for (at, leg) in view.legs.iter().enumerate() {
+            let shown = self.find(stream, at, leg);
+            for (rule, what) in self.judge_leg(view, at, stream, shown) {
                 let what = format!(
                     "{} {} epoch {} seq {}: {what}",
                     leg.venue, leg.symbol, leg.epoch, leg.seq
@@ -126,11 +61,36 @@ impl Oracle {
         }
     }
 
-    fn judge_leg(&mut self, view: &View, at: usize) -> Vec<(Rule, String)> {
+    /// Where what the stream shows of a leg is kept: mostly where the view has the leg.
+    fn find(&mut self, stream: usize, at: usize, leg: &Leg) -> usize {
+        let Self { told, truths, .. } = self;
+        let legs = &told[stream].legs;
+        let is_it = |shown: &Shown| truths[shown.book].is_of(leg);
+        if legs.get(at).is_some_and(is_it) {
+            return at;
+        }
+        if let Some(at) = legs.iter().position(is_it) {
+            return at;
+        }
+        let book = self.book(&leg.venue, &leg.symbol);
+        let legs = &mut self.told[stream].legs;
+        legs.push(Shown {
+            book,
+            ..Shown::default()
+        });
+        legs.len() - 1
+    }
+
+    fn judge_leg(
+        &mut self,
+        view: &View,
+        at: usize,
+        stream: usize,
+        shown: usize,
+    ) -> Vec<(Rule, String)> {
         let leg = &view.legs[at];
-        let key = (leg.venue.clone(), leg.symbol.clone());
-        let truth = self.truths.entry(key.clone()).or_default();
-        let shown = self.shown.entry((view.stream.clone(), key)).or_default();
+        let shown = &mut self.told[stream].legs[shown];
+        let truth = &self.truths[shown.book];
         let mut found = Vec::new();
         if (leg.epoch, leg.seq) < (shown.epoch, shown.seq) {
             found.push((
@@ -161,12 +121,15 @@ impl Oracle {
         if shown.is_condemned {
             return found;
         }
-        let before = shown.candidates.clone();
         let fits = |stream: &u64| {
             let said = truth.said(*stream, leg.seq);
             said.is_some_and(|said| said.at <= view.at && agrees(said, view, at))
         };
-        shown.candidates.retain(fits);
+        let mut before = Vec::new();
+        if !shown.candidates.iter().all(fits) {
+            before.clone_from(&shown.candidates);
+            shown.candidates.retain(fits);
+        }
         if shown.candidates.is_empty() && truth.is_imaging() {
             // An image is whole in itself: with the next one that is ahead of it a book may pass
             // over to the new count without beginning again.
@@ -189,7 +152,7 @@ impl Oracle {
 
     /// What the view rests on: of each `Live` leg, the entries it may show. `None` when one of them
     /// has been found wrong already.
-    pub(super) fn grounds(&self, view: &View) -> Option<Vec<(usize, Vec<&Said>)>> {
+    pub(super) fn grounds(&self, view: &View, stream: usize) -> Option<Vec<(usize, Vec<&Said>)>> {
         let mut grounds = Vec::new();
         for (at, leg) in view
             .legs
@@ -197,9 +160,11 @@ impl Oracle {
             .enumerate()
             .filter(|(_, leg)| leg.is_live())
         {
-            let key = (leg.venue.clone(), leg.symbol.clone());
-            let truth = self.truths.get(&key)?;
-            let shown = self.shown.get(&(view.stream.clone(), key))?;
+            let legs = &self.told[stream].legs;
+            let is_it = |shown: &&Shown| self.truths[shown.book].is_of(leg);
+            let shown = legs.get(at).filter(is_it);
+            let shown = shown.or_else(|| legs.iter().find(is_it))?;
+            let truth = &self.truths[shown.book];
             if shown.is_condemned {
                 return None;
             }
@@ -213,24 +178,23 @@ impl Oracle {
     /// Rule (d), of every leg of every stream.
     pub(super) fn look(&mut self, now: u64) {
         let mut found = Vec::new();
-        for ((stream, key), shown) in &mut self.shown {
-            if !shown.is_live || shown.is_condemned || shown.is_reported {
-                continue;
-            }
-            let Some(truth) = self.truths.get(key) else {
-                continue;
-            };
-            let heard = self.heard.get(&truth.socket).copied().unwrap_or(0);
-            if let Some(what) = shown.is_overdue(now, truth, heard, &key.0, &self.limits) {
-                shown.is_reported = true;
-                let what = format!(
-                    "{} {} epoch {} seq {}: {what}",
-                    key.0, key.1, shown.epoch, shown.seq
-                );
-                found.push(Violation::new(Rule::Freshness, now, stream.clone(), what));
+        for told in &mut self.told {
+            for shown in &mut told.legs {
+                if !shown.is_live || shown.is_condemned || shown.is_reported {
+                    continue;
+                }
+                let truth = &self.truths[shown.book];
+                let heard = self.heard.get(&truth.socket).copied().unwrap_or(0);
+                if let Some(what) = shown.is_overdue(now, truth, heard, &self.limits) {
+                    shown.is_reported = true;
+                    let what = format!(
+                        "{} {} epoch {} seq {}: {what}",
+                        truth.venue, truth.symbol, shown.epoch, shown.seq
+                    );
+                    found.push(Violation::new(Rule::Freshness, now, &*told.name, what));
+                }
             }
         }
-        // The order of a hash map is not that of another run.
         found.sort_by(|a, b| (&a.stream, &a.what).cmp(&(&b.stream, &b.what)));
         self.violations.append(&mut found);
     }
@@ -240,11 +204,13 @@ impl Oracle {
     /// # Errors
     /// What is shown instead.
     pub fn is_settled(&self, stream: &str, venue: &str, symbol: &str) -> Result<(), String> {
-        let key = (venue.to_owned(), symbol.to_owned());
-        let shown = self.shown.get(&(stream.to_owned(), key.clone()));
-        let (Some(shown), Some(truth)) = (shown, self.truths.get(&key)) else {
+        let book = self.books.get(venue).and_then(|of| of.get(symbol));
+        let told = self.streams.get(stream).map(|at| &self.told[*at]);
+        let shown = book.and_then(|book| told?.leg(*book));
+        let Some(shown) = shown else {
             return Err("was never shown".to_owned());
         };
+        let truth = &self.truths[shown.book];
         if !shown.is_live {
             return Err("is not live".to_owned());
         }
@@ -290,14 +256,7 @@ impl Shown {
         (self.is_condemned, self.is_reported, self.was_found) = (false, false, false);
     }
 
-    fn is_overdue(
-        &self,
-        now: u64,
-        truth: &Truth,
-        heard: u64,
-        venue: &str,
-        limits: &Limits,
-    ) -> Option<String> {
+    fn is_overdue(&self, now: u64, truth: &Truth, heard: u64, limits: &Limits) -> Option<String> {
         let ms = |since: u64| now.saturating_sub(since) / 1_000_000;
         if now > heard + limits.silence {
             return Some(format!(
@@ -307,7 +266,7 @@ impl Shown {
         }
         let own = limits
             .image_silence
-            .get(venue)
+            .get(&truth.venue)
             .copied()
             .unwrap_or(limits.own_silence);
         if now > truth.heard + own {

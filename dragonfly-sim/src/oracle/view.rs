@@ -79,6 +79,12 @@ impl Leg {
     }
 }
 
+impl Shelf {
+    pub(crate) const fn new(price: String, qty: String, leg: Option<usize>) -> Self {
+        Self { price, qty, leg }
+    }
+}
+
 impl View {
     /// An empty view.
     pub fn new(at: u64, stream: impl Into<String>, kind: Kind, depth: usize, seq: u64) -> Self {
@@ -114,7 +120,7 @@ impl View {
         } else {
             &mut self.asks
         };
-        side.push(Shelf { price, qty, leg });
+        side.push(Shelf::new(price, qty, leg));
     }
 
     /// Whether two views say the same of the market.

@@ -23,7 +23,31 @@ pub(crate) fn simulate(venue: &str, capture: Recording) -> Sim {
         .unwrap()
 }
 
-pub(crate) struct Client(WebSocket<StreamOwned<ClientConnection, TcpStream>>);
+pub(crate) type Secure = StreamOwned<ClientConnection, TcpStream>;
+
+pub(crate) struct Client(WebSocket<Secure>);
+
+/// A connection whose every step may take so long; the handshake comes with the first bytes.
+pub(crate) fn secure(ca_pem: &str, url: &str, patience: Duration) -> Result<Secure, String> {
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap())
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let address = url.strip_prefix("wss://localhost:").unwrap();
+    let port = address.split('/').next().unwrap().parse().unwrap();
+    let tcp = TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), patience);
+    let tcp = tcp.map_err(|error| error.to_string())?;
+    tcp.set_read_timeout(Some(patience)).unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let tls = ClientConnection::new(Arc::new(config), name).unwrap();
+    Ok(StreamOwned::new(tls, tcp))
+}
 
 /// How a connection ended: the close code, or `None` without a closing handshake.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,24 +59,14 @@ impl Client {
     }
 
     pub(crate) fn try_connect(sim: &Sim, url: &str) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_slice(sim.ca_pem().as_bytes()).unwrap())
-            .unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let address = url.strip_prefix("wss://localhost:").unwrap();
-        let port = address.split('/').next().unwrap();
-        let tcp = TcpStream::connect(format!("127.0.0.1:{port}")).unwrap();
+        Self::reach(sim.ca_pem(), url)
+    }
+
+    /// Connects to a server whose authority is given as PEM text.
+    pub(crate) fn reach(ca_pem: &str, url: &str) -> Result<Self, String> {
         // A test that waits for something that never comes fails instead of hanging.
-        tcp.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let name = ServerName::try_from("localhost").unwrap();
-        let tls = ClientConnection::new(Arc::new(config), name).unwrap();
-        match tungstenite::client(url, StreamOwned::new(tls, tcp)) {
+        let stream = secure(ca_pem, url, Duration::from_secs(20))?;
+        match tungstenite::client(url, stream) {
             Ok((socket, _)) => Ok(Self(socket)),
             Err(error) => Err(error.to_string()),
         }

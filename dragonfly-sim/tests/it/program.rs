@@ -17,19 +17,19 @@ fn wrong_input_is_one_line_and_exit_code_2() {
         "/recordings/bybit_20260809_spot_btcusdt.jsonl.zst"
     );
     let cases: [(&[&str], &str); 7] = [
-        (&["serve"], "--venue"),
-        (&["serve", "--venue", "bybit"], "VENUE=FILE"),
+        (&["replay"], "--venue"),
+        (&["replay", "--venue", "bybit"], "VENUE=FILE"),
         (
-            &["serve", "--venue", "bybit=/no/such/file"],
+            &["replay", "--venue", "bybit=/no/such/file"],
             "/no/such/file",
         ),
         (
-            &["serve", "--venue", &demo.replace("bybit=", "mtgox=")],
+            &["replay", "--venue", &demo.replace("bybit=", "mtgox=")],
             "`mtgox`",
         ),
-        (&["serve", "--venue", demo, "--speed", "0"], "speed of 0"),
+        (&["replay", "--venue", demo, "--speed", "0"], "speed of 0"),
         (
-            &["serve", "--venue", demo, "--bind", "0.0.0.0:1"],
+            &["replay", "--venue", demo, "--bind", "0.0.0.0:1"],
             "loopback",
         ),
         (&["server"], "server"),
@@ -113,8 +113,45 @@ fn a_failing_seed_exits_with_1_and_its_files_are_found_wrong_too() {
 }
 
 #[test]
+fn a_page_is_made_of_what_the_checks_found_and_a_bad_file_is_named() {
+    let folder = std::env::temp_dir().join(format!("dragonfly-sim-page-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let (result, bad, page) = (file("t1.json"), file("bad.json"), file("RELIABILITY.md"));
+    let seed = [
+        "fuzz", "--seed", "3", "--venues", "kraken", "--result", &result,
+    ];
+    assert_eq!(run(&seed).status.code(), Some(0));
+    let report = |result: &str| run(&["report", result, "--commit", "1a2b3c", "--out", &page]);
+    assert_eq!(report(&result).status.code(), Some(0));
+    let text = std::fs::read_to_string(&page).unwrap();
+    let command = "dragonfly-sim report t1.json --commit 1a2b3c --out RELIABILITY.md";
+    assert!(text.lines().next().unwrap().contains(command), "{text}");
+    assert!(
+        text.contains("    dragonfly-sim fuzz --seed 3 --venues kraken\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("Assembled flow, stepped clock | 0 violations, 1 seeds"),
+        "{text}"
+    );
+
+    std::fs::write(&bad, "{\"check\":1}").unwrap();
+    for (path, named) in [
+        (&bad, "bad.json: no result"),
+        (&file("none"), "none: cannot be read"),
+    ] {
+        let output = report(path);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.lines().count() == 1 && said.contains(named), "{said}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn help_names_every_option() {
-    let output = run(&["serve", "--help"]);
+    let output = run(&["replay", "--help"]);
     assert!(output.status.success());
     let said = String::from_utf8(output.stdout).unwrap();
     for option in [

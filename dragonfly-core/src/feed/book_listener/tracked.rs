@@ -51,6 +51,8 @@ pub struct TrackedBook {
     /// Since when an update of its own may be missing: one that could not be understood.
     doubted: Option<Nanos>,
     renewals: u32,
+    /// How often in a row it was refused.
+    refusals: u32,
     /// A book that fails as soon as it comes must not be asked for as fast as the venue answers.
     asks: Budget,
     /// How far from the top the book has changed since it was told, or compared with it.
@@ -71,6 +73,7 @@ impl TrackedBook {
             since: Nanos(0),
             doubted: None,
             renewals: 0,
+            refusals: 0,
             asks: Budget::new(RENEWALS, rules.sync_within),
             reached: 0,
             told: None,
@@ -152,9 +155,26 @@ impl TrackedBook {
                 Some(self.touched + rules.sync_within)
             }
             BookState::Crossed => Some(self.since + rules.stale_after),
-            BookState::Closed => Some(self.touched + rules.refused_again),
+            BookState::Closed => Some(self.touched + self.refused_wait(rules)),
             _ => None,
         }
+    }
+
+    /// The venue refuses the book. True when that is news.
+    pub(super) fn refuse(&mut self, now: Nanos) -> bool {
+        let is_news = self.sync.reset(BookState::Closed, Cause::Refused);
+        if is_news {
+            self.refusals = self.refusals.saturating_add(1);
+            self.changed_at(now);
+        }
+        is_news
+    }
+
+    /// How long a refusal is left at that.
+    fn refused_wait(&self, rules: &BookRules) -> Nanos {
+        let doubled = 1_u64.checked_shl(self.refusals.saturating_sub(1));
+        let wait = doubled.and_then(|times| rules.sync_within.0.checked_mul(times));
+        Nanos(wait.unwrap_or(u64::MAX)).min(rules.refused_again)
     }
 
     /// Judges an update; true when the book must be asked for again, now.
@@ -191,7 +211,7 @@ impl TrackedBook {
             self.touched = now.mono;
         }
         if outcome == Outcome::Live {
-            self.renewals = 0;
+            (self.renewals, self.refusals) = (0, 0);
         }
         self.tell(telling, emit);
         renew

@@ -21,6 +21,7 @@ fn object(view: &View) -> Value {
         let level = |level: &Level| {
             json!({
                 "venue": view.venue(level),
+                "leg": level.leg,
                 "price": level.price.to_string(),
                 "qty": level.qty.to_string(),
             })

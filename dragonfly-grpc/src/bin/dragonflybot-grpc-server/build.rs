@@ -11,7 +11,7 @@ use dragonfly_core::{
     run::{check_cores, lock_memory},
 };
 use dragonfly_feeds::{BookFeed, Builder};
-use dragonfly_grpc::Server;
+use dragonfly_grpc::{Health, Probes, Server};
 use dragonfly_sim::Sim;
 
 use crate::{demo, options::Options, report::Report};
@@ -19,8 +19,20 @@ use crate::{demo, options::Options, report::Report};
 /// How many items a queue holds: the listeners' burst of a few hundred milliseconds.
 const QUEUE: usize = 256;
 
-/// The flow, the address it will serve on, and the recorded venues where it plays those.
-pub(crate) fn flow(options: &Options) -> Result<(Flow, SocketAddr, Option<Sim>)> {
+/// What is made of the options.
+pub(crate) struct Parts {
+    pub(crate) flow: Flow,
+    /// Where it will serve.
+    pub(crate) address: SocketAddr,
+    pub(crate) health: Health,
+    /// Listening, where that is asked for.
+    pub(crate) probes: Option<Probes>,
+    /// The recorded venues, where it plays those.
+    pub(crate) sim: Option<Sim>,
+}
+
+/// Wires the flow.
+pub(crate) fn parts(options: &Options) -> Result<Parts> {
     check_cores(&options.pin).context("--pin")?;
     let (feeds, name, sim) = if options.demo {
         let sim = demo::venues()?;
@@ -41,8 +53,14 @@ pub(crate) fn flow(options: &Options) -> Result<(Flow, SocketAddr, Option<Sim>)>
     if options.insecure {
         server = server.insecure_public_bind();
     }
+    if let Some(quorum) = options.quorum {
+        server = server.quorum(quorum.into());
+    }
     let server = server.bind(&options.bind).context("--bind")?;
-    let address = server.local_addr();
+    let (address, health) = (server.local_addr(), server.health());
+    let probes = options.health_bind.as_ref();
+    let probes = probes.map(|address| Probes::bind(address, options.insecure));
+    let probes = probes.transpose().context("--health-bind")?;
 
     let mut flow = Flow::new();
     let books = flow.listen(feeds).via(queue::mpsc(QUEUE));
@@ -52,7 +70,13 @@ pub(crate) fn flow(options: &Options) -> Result<(Flow, SocketAddr, Option<Sim>)>
     if options.lock_memory {
         lock_memory().context("--lock-memory")?;
     }
-    Ok((flow, address, sim))
+    Ok(Parts {
+        flow,
+        address,
+        health,
+        probes,
+        sim,
+    })
 }
 
 /// The feeds the options ask for; with a name for the view where their instruments differ.

@@ -4,6 +4,7 @@ mod build;
 mod demo;
 mod options;
 mod report;
+mod watch;
 
 use std::{
     io::IsTerminal,
@@ -16,7 +17,10 @@ use dragonfly_core::run::Stopper;
 use dragonfly_grpc::{TOKIO, program};
 use tracing_subscriber::EnvFilter;
 
-use self::options::{LogFormat, Options};
+use self::{
+    build::Parts,
+    options::{LogFormat, Options},
+};
 
 /// What a shell reports for a program ended by Ctrl-C.
 const INTERRUPTED: i32 = 130;
@@ -30,18 +34,27 @@ fn main() -> ExitCode {
     };
     let draws = options.demo && std::io::stdout().is_terminal();
     start_log(&options, draws);
-    let (flow, address, sim) = match build::flow(&options) {
+    let parts = match build::parts(&options) {
         Ok(parts) => parts,
         Err(error) => {
             eprintln!("error: {error:#}");
             return ExitCode::from(USAGE);
         }
     };
+    run(&options, parts, draws)
+}
+
+/// Runs the flow to its end.
+fn run(options: &Options, parts: Parts, draws: bool) -> ExitCode {
+    let address = parts.address;
     let stopper = Arc::new(OnceLock::new());
     stop_on_signal(stopper.clone());
     // First, so that what the flow says comes after it.
     tracing::info!(%address, "serving gRPC");
-    let running = match flow.launch(options.run()) {
+    if let Some(probes) = &parts.probes {
+        tracing::info!(address = %probes.local_addr(), "answering /livez and /readyz");
+    }
+    let running = match parts.flow.launch(options.run()) {
         Ok(running) => running,
         Err(error) => {
             eprintln!("error: {error}");
@@ -50,11 +63,12 @@ fn main() -> ExitCode {
     };
     // It was empty: nothing else sets it.
     stopper.set(running.stopper()).ok();
+    watch::start(&running, parts.health, parts.probes);
     if options.demo {
         demo::show(address, draws, options.depth);
     }
     let outcome = running.join();
-    drop(sim);
+    drop(parts.sim);
     match outcome {
         Ok(()) => {
             tracing::info!("stopped");

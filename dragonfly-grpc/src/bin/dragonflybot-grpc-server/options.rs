@@ -8,6 +8,9 @@ use dragonfly_core::{
     run::{RunOptions, Threads, Wait},
 };
 
+/// How long the stages have to finish, so that the program has ended 10 s after it was told to.
+const JOIN_LIMIT: Nanos = Nanos::from_secs(8);
+
 /// Combines the live order books of several exchanges into one and serves it over gRPC.
 ///
 /// It connects to each venue, keeps its book in step, and streams the best price levels of all of
@@ -58,6 +61,15 @@ pub(crate) struct Options {
     /// Allows --bind to an address that other machines can reach: without encryption, to anybody.
     #[arg(long)]
     pub(crate) insecure: bool,
+
+    /// Answers /livez and /readyz over plain HTTP at this address, such as 127.0.0.1:8080. Others than
+    /// this machine's own need --insecure.
+    #[arg(long, value_name = "HOST:PORT", value_parser = host_and_port)]
+    pub(crate) health_bind: Option<String>,
+
+    /// How many venues have to be live for the server to be ready [default: half of them, rounded up].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=24))]
+    pub(crate) quorum: Option<u8>,
 
     /// Connects to a venue at another address, such as a proxy or a simulator; may be repeated.
     #[arg(
@@ -131,6 +143,7 @@ impl Options {
         RunOptions::from(threads)
             .wait(wait)
             .pin(self.pin.as_slice())
+            .join_limit(JOIN_LIMIT)
     }
 }
 

@@ -25,6 +25,10 @@ pub(crate) struct Check {
     /// How much later than its message a view may come, in ms.
     #[arg(long, value_name = "MS", default_value_t = 20)]
     view_delay: u64,
+
+    /// Judge what `drill` wrote down, of programs on a machine that may be busy.
+    #[arg(long, conflicts_with = "view_delay")]
+    real_time: bool,
 }
 
 /// Judges; true when all is well.
@@ -33,6 +37,9 @@ pub(crate) fn check(args: &Check) -> Result<bool, String> {
     let views: Vec<View> = read(&args.views)?;
     let mut limits = Limits::default();
     limits.view_delay = args.view_delay.saturating_mul(1_000_000);
+    if args.real_time {
+        limits = Limits::real_time();
+    }
     let mut oracle = Oracle::new(limits);
     let mut views = views.into_iter().peekable();
     for record in records {

@@ -2,10 +2,14 @@
 
 use std::{ops::Range, path::PathBuf};
 
+use dragonfly_core::clock::{Clock, Nanos};
 use dragonfly_sim::{
     fault::{Kind, Plan},
     fuzz::{self, Failure, Options, Summary},
+    report::Result as Found,
 };
+
+use crate::report;
 
 /// How many violations of a seed are printed.
 const SHOWN: usize = 3;
@@ -48,6 +52,10 @@ pub(crate) struct Fuzz {
     /// Write the ledger and the views of every run into this folder.
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
+
+    /// Write what was found into this file, as one JSON object, of which `report` makes a page.
+    #[arg(long, value_name = "FILE")]
+    result: Option<PathBuf>,
 
     /// Do not look for the fewest faults of a seed that fails.
     #[arg(long)]
@@ -105,17 +113,55 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<bool, String> {
         let text = std::fs::read_to_string(path).map_err(|error| said(error.to_string()))?;
         options.plan = Some(Plan::parse(&text).map_err(|error| said(error.to_string()))?);
     }
+    let clock = Clock::monotonic();
+    let began = clock.mono();
     if args.hunt {
-        return hunt(&options);
+        let (planted, missed) = hunt(&options)?;
+        let figure = format!("{} of {planted}", planted - missed);
+        let mut found = Found::new("t1-plants", "Bugs planted on purpose").shows(&["H1"]);
+        found
+            .figures
+            .insert("H1: planted bugs found".into(), figure);
+        found.seeds = options.seeds.end.saturating_sub(options.seeds.start);
+        found.violations = missed as u64;
+        write(args, found, clock.mono().since(began))?;
+        return Ok(missed == 0);
     }
     let on_failure = |failure: &Failure| tell(failure, &options, plan.as_deref());
     let summary = fuzz::fuzz(&options, &on_failure).map_err(|error| error.to_string())?;
     conclude(&summary);
+    write(args, found(&summary), clock.mono().since(began))?;
     Ok(summary.failures.is_empty())
 }
 
-/// Shows that each planted bug is found.
-fn hunt(options: &Options) -> Result<bool, String> {
+/// What the runs came to.
+fn found(summary: &Summary) -> Found {
+    let promises = ["R1", "R2", "R3", "R4"];
+    let mut found = Found::new("t1", "Assembled flow, stepped clock").shows(&promises);
+    found.seeds = summary.seeds;
+    found.updates = summary.judged.entries;
+    found.compared = summary.judged.legs;
+    let named = |(kind, count): (&Kind, &u64)| (kind.name().to_owned(), *count);
+    found.faults = summary.fired.iter().map(named).collect();
+    let violations = summary.failures.iter().map(|f| f.violations.len() as u64);
+    found.violations = violations.sum();
+    let seconds = format!("{} s", summary.span / 1_000_000_000);
+    found.figures.insert("simulated time".into(), seconds);
+    found
+}
+
+/// Writes what was found to where it was asked for.
+fn write(args: &Fuzz, mut found: Found, took: Nanos) -> Result<(), String> {
+    let Some(path) = &args.result else {
+        return Ok(());
+    };
+    found.command = report::called();
+    found.seconds = took.as_duration().as_secs_f64();
+    found.write(path).map_err(|error| error.to_string())
+}
+
+/// Shows that each planted bug is found: how many there are, and how many were not.
+fn hunt(options: &Options) -> Result<(usize, usize), String> {
     let mut tell = |plant: &str, failure: Option<&Failure>| match failure {
         None => println!("{plant:20} not found"),
         Some(failure) => {
@@ -126,8 +172,9 @@ fn hunt(options: &Options) -> Result<bool, String> {
         }
     };
     let missed = fuzz::hunt(options, &mut tell).map_err(|error| error.to_string())?;
-    println!("{} planted, {missed} not found", fuzz::plants().count());
-    Ok(missed == 0)
+    let planted = fuzz::plants().count();
+    println!("{planted} planted, {missed} not found");
+    Ok((planted, missed))
 }
 
 fn list() {

@@ -1,8 +1,11 @@
 //! `dragonfly-sim`: venues to point a bot or a server at, and the product's own trial by fault.
 
 mod check;
+mod drill;
 mod fuzz;
 mod model;
+mod replay;
+mod report;
 mod serve;
 
 use std::process::ExitCode;
@@ -11,8 +14,9 @@ use clap::{Parser, Subcommand};
 
 /// Simulated venues, and an oracle that knows the right book.
 ///
-/// `serve` plays recordings behind real WebSocket and TLS, so that a bot or a server can be tried
-/// without a network, against the same messages every time. `fuzz` runs the product's own feeds and
+/// `serve` makes markets and speaks for them as real venues do, over WebSocket and TLS, and fails as
+/// a plan wants it, so that a bot or a server can be tried against an outage. `replay` plays
+/// recordings in the same way, the same messages every time. `fuzz` runs the product's own feeds and
 /// aggregators against generated markets and faults, each run out of a seed; `check` judges what was
 /// written down of a run.
 #[derive(Parser)]
@@ -24,22 +28,43 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve recordings until stopped; prints where to connect.
+    /// Serve generated markets until stopped, with the faults of a plan; prints where to connect.
+    ///
+    /// Each line names a venue, where it is and its symbols, as clients have to spell them.
+    /// Connections are encrypted with a certificate made at start: give clients the authority that
+    /// --ca-out writes. At the end it prints how often each fault fired, and exits with 1 if a fault
+    /// of the plan never did.
+    #[command(
+        after_help = "Venues: binance, bitstamp, bybit, coinbase-advanced, kraken\n\n\
+        Example:\n  dragonfly-sim serve --venues bybit,kraken --instruments BTC-USDT \
+        --plan dragonfly-sim/plans/outages.toml --for 300 --ca-out ca.pem"
+    )]
+    Serve(serve::Serve),
+    /// Play recordings until stopped; prints where to connect.
     ///
     /// Connections are encrypted with a certificate made at start: give clients the authority that
     /// --ca-out writes. When a recording ends its connection is closed, and the next connection
     /// plays it from the start.
     #[command(
         after_help = "Venues: binance, bitstamp, bybit, coinbase-advanced, kraken\n\n\
-        Example:\n  dragonfly-sim serve --venue bybit=spot.jsonl.zst --speed 2 --ca-out ca.pem"
+        Example:\n  dragonfly-sim replay --venue bybit=spot.jsonl.zst --speed 2 --ca-out ca.pem"
     )]
-    Serve(serve::Serve),
+    Replay(replay::Replay),
     /// Run the product in simulated worlds that go wrong, one for each seed, and judge what it shows.
     ///
     /// Prints a line for each seed that fails, with the command that shows it again and the fewest
     /// faults it takes, and a summary. Exits with 1 if any seed failed.
     #[command(after_help = "Example:\n  dragonfly-sim fuzz --seeds 0..500")]
     Fuzz(fuzz::Fuzz),
+    /// Run the release programs against generated venues over real sockets, with faults of venues,
+    /// sockets and processes, and judge what their clients show.
+    ///
+    /// Exits with 1 if any run failed, and says where its ledger, views and logs are.
+    #[command(
+        after_help = "Example:\n  dragonfly-sim drill --server target/release/dragonflybot-grpc-server \
+        --client target/release/dragonflybot-grpc-client --for 360"
+    )]
+    Drill(drill::Drill),
     /// Hold the state machines alone against a model, by lists of operations, one for each case.
     ///
     /// Prints for each case that fails the command that shows it again and the shortest list of
@@ -51,6 +76,11 @@ enum Command {
     ///
     /// Exits with 1 if any rule was broken.
     Check(check::Check),
+    /// Make one page for users of what all checks found.
+    #[command(
+        after_help = "Example:\n  dragonfly-sim report t0.json t1.json --commit 1a2b3c --out RELIABILITY.md"
+    )]
+    Report(report::Report),
 }
 
 fn main() -> ExitCode {
@@ -64,10 +94,13 @@ fn main() -> ExitCode {
         }
     };
     let done = match cli.command {
-        Command::Serve(options) => serve::serve(&options).map(|()| true),
+        Command::Serve(options) => serve::serve(&options),
+        Command::Replay(options) => replay::replay(&options).map(|()| true),
         Command::Fuzz(options) => fuzz::fuzz(&options),
+        Command::Drill(options) => drill::drill(&options),
         Command::Model(options) => model::model(&options),
         Command::Check(options) => check::check(&options),
+        Command::Report(options) => report::report(&options).map(|()| true),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

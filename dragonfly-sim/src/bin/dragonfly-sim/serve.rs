@@ -1,19 +1,58 @@
-//! `serve`: recorded venues behind real WebSocket and TLS.
+//! `serve`: generated markets that fail on purpose, behind real WebSocket and TLS.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    fs::File,
+    io::{BufWriter, Write as _},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use dragonfly_sim::{Pace, Recorded, Recording, Sim, SimError};
+use dragonfly_sim::{
+    SimError,
+    fault::{Kind, Plan},
+    ledger,
+    live::{Live, Options, Rate, Sink},
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How long faults are spread over where no end is given.
+const LONG: Duration = Duration::from_secs(24 * 3_600);
 
 #[derive(clap::Args)]
 pub(crate) struct Serve {
-    /// A venue and the recording it plays (.jsonl or .jsonl.zst); may be given several times.
-    /// The same venue again plays the recordings one after the other.
-    #[arg(long = "venue", value_name = "VENUE=FILE", required = true, value_parser = venue)]
-    venues: Vec<(String, PathBuf)>,
+    /// The venues; by default all.
+    #[arg(long, value_name = "VENUE,..", value_delimiter = ',')]
+    venues: Vec<String>,
 
-    /// How many times faster than recorded to play; 0.5 is half as fast.
-    #[arg(long, value_name = "X", default_value_t = 1.0)]
-    speed: f64,
+    /// The instruments of every venue: a currency, against the venue's usual one, or a pair.
+    #[arg(
+        long,
+        value_name = "BTC,ETH-USDT,..",
+        value_delimiter = ',',
+        default_value = "BTC"
+    )]
+    instruments: Vec<String>,
+
+    /// What markets and faults are drawn from.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// The faults, a TOML file; by default none.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+
+    /// How many times a second each book changes; `max` is as fast as clients take it.
+    #[arg(long, value_name = "X", default_value = "10", value_parser = rate)]
+    rate: Rate,
+
+    /// Write what clients are told of each book to this file, as JSON lines.
+    #[arg(long, value_name = "FILE")]
+    ledger: Option<PathBuf>,
+
+    /// End after this time. The faults of the plan are spread over its first three quarters.
+    #[arg(long = "for", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    seconds: Option<u32>,
 
     /// Write the certificate authority clients have to trust to this file (PEM).
     #[arg(long, value_name = "FILE")]
@@ -23,34 +62,116 @@ pub(crate) struct Serve {
     /// free ports. Loopback addresses only.
     #[arg(long, value_name = "127.0.0.1:PORT", default_value = "127.0.0.1:0")]
     bind: SocketAddr,
+
+    /// List the faults there are.
+    #[arg(long)]
+    list: bool,
 }
 
-fn venue(text: &str) -> Result<(String, PathBuf), String> {
-    match text.split_once('=') {
-        Some((venue, file)) if !venue.is_empty() && !file.is_empty() => {
-            Ok((venue.to_owned(), PathBuf::from(file)))
-        }
-        _ => Err("expected VENUE=FILE, such as bybit=spot.jsonl.zst".to_owned()),
+fn rate(text: &str) -> Result<Rate, String> {
+    if text == "max" {
+        return Ok(Rate::AsFast);
     }
+    let rate = text.parse().map(Rate::PerSecond);
+    rate.map_err(|_| "expected changes a second, such as 0.5 or 200, or max".to_owned())
 }
 
-/// Serves until stopped.
-pub(crate) fn serve(options: &Serve) -> Result<(), String> {
+/// Serves until the time is over or the program is told to end; true when every fault of the plan
+/// has fired.
+pub(crate) fn serve(args: &Serve) -> Result<bool, String> {
+    if args.list {
+        list();
+        return Ok(true);
+    }
     let said = |error: SimError| error.to_string();
-    let mut builder = Sim::builder().bind(options.bind);
-    for (venue, file) in &options.venues {
-        let capture = Recording::open(file).map_err(said)?;
-        let recorded = Recorded::new(venue, capture).pace(Pace::Speed(options.speed));
-        builder = builder.venue(recorded);
+    let live = Live::start(options(args)?, sink(args.ledger.as_deref())?).map_err(said)?;
+    if let Some(path) = &args.ca_out {
+        std::fs::write(path, live.ca_pem()).map_err(|error| unwritten(path, &error))?;
     }
-    let sim = builder.start().map_err(said)?;
-    if let Some(path) = &options.ca_out {
-        std::fs::write(path, sim.ca_pem())
-            .map_err(|error| format!("{}: cannot be written: {error}", path.display()))?;
+    for (venue, endpoint) in live.endpoints() {
+        let books = live.books().into_iter().filter(|book| book.venue == venue);
+        let symbols: Vec<String> = books.map(|book| book.symbol).collect();
+        println!("{venue} {endpoint} {}", symbols.join(" "));
     }
-    for (venue, endpoint) in sim.endpoints() {
-        println!("{venue} {endpoint}");
+    wait(args.seconds)?;
+    let unfired = live.unfired();
+    for (kind, count) in live.fired() {
+        println!("fault {kind} {count}");
     }
-    sim.join();
-    Ok(())
+    live.stop();
+    for (at, kind) in &unfired {
+        eprintln!("fault {} ({kind}) never fired", at + 1);
+    }
+    Ok(unfired.is_empty())
+}
+
+fn options(args: &Serve) -> Result<Options, String> {
+    let mut options = Options::new(args.seed);
+    options.venues.clone_from(&args.venues);
+    options.instruments.clone_from(&args.instruments);
+    options.rate = args.rate;
+    options.bind = args.bind;
+    let seconds = args
+        .seconds
+        .map(|seconds| Duration::from_secs(seconds.into()));
+    options.span = seconds.map_or(LONG, |seconds| seconds * 3 / 4);
+    if let Some(path) = &args.plan {
+        let said = |error: String| format!("{}: {error}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|error| said(error.to_string()))?;
+        options.plan = Plan::parse(&text).map_err(|error| said(error.to_string()))?;
+    }
+    Ok(options)
+}
+
+fn unwritten(path: &Path, error: &std::io::Error) -> String {
+    format!("{}: cannot be written: {error}", path.display())
+}
+
+/// What takes the ledger. What cannot be written is said once, and the markets go on.
+fn sink(path: Option<&Path>) -> Result<Sink, String> {
+    let Some(path) = path else {
+        return Ok(Box::new(|_| {}));
+    };
+    let file = File::create(path).map_err(|error| unwritten(path, &error))?;
+    let (mut file, name) = (Some(BufWriter::new(file)), path.to_owned());
+    Ok(Box::new(move |record| {
+        let written = file
+            .as_mut()
+            .map(|file| ledger::write(file, &record).and_then(|()| file.flush()));
+        if let Some(Err(error)) = written {
+            eprintln!("{}", unwritten(&name, &error));
+            file = None;
+        }
+    }))
+}
+
+/// Waits for the end of the time, for Ctrl-C or for SIGTERM.
+fn wait(seconds: Option<u32>) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let limit = seconds.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
+    let ended = runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = tokio::time::sleep(limit) => {}
+        }
+        Ok::<(), std::io::Error>(())
+    });
+    ended.map_err(|error| error.to_string())
+}
+
+fn list() {
+    for kind in Kind::ALL.iter().filter(|kind| !kind.needs_machine()) {
+        let venues = match kind.venues() {
+            [] => "all venues".to_owned(),
+            venues => venues.join(", "),
+        };
+        let about = kind.about().trim();
+        println!("{:20} {about} ({venues})", kind.name());
+    }
 }

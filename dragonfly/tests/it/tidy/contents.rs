@@ -138,7 +138,10 @@ fn dependencies_come_from_crates_io() {
                 "Cargo.lock",
                 "source = \"registry+https://example.com/index\"",
             ),
-            ("fuzz/Cargo.lock", "source = \"git+https://example.com/a\""),
+            (
+                "fuzz/libfuzzer/Cargo.lock",
+                "source = \"git+https://example.com/a\"",
+            ),
             (
                 "dragonfly/Cargo.toml",
                 "a = { git = \"https://example.com/a\" }",
@@ -150,7 +153,7 @@ fn dependencies_come_from_crates_io() {
 
 /// The packages of the workspace; the fuzz targets are a workspace of their own.
 fn is_member(file: &File) -> bool {
-    file.path.ends_with("/Cargo.toml") && !file.is_in("fuzz/")
+    file.path.ends_with("/Cargo.toml") && !file.is_in("fuzz/libfuzzer/")
 }
 
 #[test]
@@ -193,7 +196,7 @@ fn there_is_one_licence() {
                 && line.text.starts_with("license =")
                 && line.text != "license = \"MIT OR Apache-2.0\""
         }),
-        &[("fuzz/Cargo.toml", "license = \"GPL-3.0\"")],
+        &[("fuzz/libfuzzer/Cargo.toml", "license = \"GPL-3.0\"")],
     );
     let own = Tree::own();
     assert!(

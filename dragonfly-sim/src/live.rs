@@ -1,0 +1,438 @@
+//! Generated markets with faults in the real dialects of all venues, over real WebSocket and TLS on
+//! loopback, with a truth ledger.
+//!
+//! A [`Live`] is what `dragonfly-sim serve` runs. Each venue has a port of its own; its instruments
+//! are [markets](Options::instruments) that a seed makes, and what its clients are told of them goes
+//! into the [ledger](crate::ledger). The faults are those of a [`Plan`], every kind of the
+//! [catalogue](crate::fault::Kind) but those of the client's machine.
+//!
+//! ```no_run
+//! use dragonfly_sim::live::{Live, Options};
+//!
+//! # fn main() -> Result<(), dragonfly_sim::SimError> {
+//! let mut options = Options::new(7);
+//! options.venues = vec!["kraken".to_owned(), "bybit".to_owned()];
+//! options.instruments = vec!["BTC-USD".to_owned()];
+//! let live = Live::start(options, Box::new(|record| println!("{record:?}")))?;
+//! for (venue, url) in live.endpoints() {
+//!     println!("{venue} {url}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What the ledger says here
+//!
+//! All times are of [`Options::clock`], in ns: a caller that stamps what a client shows with the same
+//! clock can compare the two.
+//!
+//! * An [`Entry`](crate::ledger::Entry)'s `at` is taken right after the last byte of its message was
+//!   handed to the system. The client may read the message a moment before that time, so that who
+//!   judges allows for some ms: a view may seem to be ahead of its entry. A message of which only a
+//!   part was handed over when the connection was cut has no entry.
+//! * `socket` is unique for the venue and the *slot* of the connection: a connection takes the lowest
+//!   slot that no other open connection of the venue has, so that a client with one connection a
+//!   venue has slot 0 however often it connects anew. `socket` = slot x number of venues + place of
+//!   the venue in the order of the names. A connection that is half-open has lost its slot.
+//! * A [`Record::Heard`] is written with every message, whatever it says, but not with pongs.
+//! * [`Record::Looked`] is never written: only who knows what the client shows can look.
+//! * Records come in the order of their times, from one thread, the one that serves: a sink that
+//!   takes long holds everything up.
+//!
+//! # What a fault is counted by
+//!
+//! Messages: that it was sent (or held back). Connections: that the venue did it. Certificates: that
+//! the client broke the handshake off. What hangs: that the client gave up. A closed port: that the
+//! client that was cut off for it came back once it was open again. What no client may accept: that
+//! it was sent, or that the client went away in the middle of it.
+
+mod conn;
+mod door;
+mod floor;
+mod line;
+mod pipe;
+mod trouble;
+mod upgrade;
+mod wire;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use dragonfly_core::clock::Clock;
+use tokio::{sync::oneshot, time::timeout};
+use tokio_rustls::TlsAcceptor;
+
+use crate::{
+    SimError, certificate,
+    exchange::{DIALECTS, Dialect, Listing},
+    fault::{Kind, Plan, Schedule},
+    ledger::Record,
+    market::{Character, Market},
+    random::Random,
+    sim,
+};
+use door::Door;
+use floor::{Floor, Shared, Venue};
+
+/// How often books change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Rate {
+    /// So many times a second on average, each book; above 0 and up to 100,000.
+    PerSecond(f64),
+    /// As fast as the slowest client of a book takes the messages; a book without clients rests.
+    AsFast,
+}
+
+/// What takes the ledger.
+pub type Sink = Box<dyn FnMut(Record) + Send>;
+
+/// What is to be served.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// What markets and faults are drawn from.
+    pub seed: u64,
+    /// The venues; none stands for all.
+    pub venues: Vec<String>,
+    /// The instruments of every venue: `BTC` against the venue's usual quote currency, or `BTC-USDT`.
+    pub instruments: Vec<String>,
+    /// The faults.
+    pub plan: Plan,
+    /// How often each book changes. Binance sends an image every 100 ms all the same.
+    pub rate: Rate,
+    /// How many levels a side an entry of the ledger has.
+    pub depth: usize,
+    /// The first venue listens on this port, each further one on the next; port 0 gives every venue
+    /// a free port. Loopback addresses only.
+    pub bind: SocketAddr,
+    /// Over how long the faults of the plan are spread, from the start.
+    pub span: Duration,
+    /// The clock of the ledger; its zero is the zero of all times.
+    pub clock: Clock,
+}
+
+impl Options {
+    /// All venues with one instrument each, ten changes a second, no fault.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            venues: Vec::new(),
+            instruments: vec!["BTC".to_owned()],
+            plan: Plan::default(),
+            rate: Rate::PerSecond(10.0),
+            depth: 20,
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            span: Duration::from_secs(60),
+            clock: Clock::monotonic(),
+        }
+    }
+
+    fn dialects(&self) -> Result<Vec<&'static Dialect>, SimError> {
+        let names = || DIALECTS.iter().map(|dialect| dialect.name);
+        let unify = |name: &String| name.replace('_', "-");
+        if let Some(unknown) = self
+            .venues
+            .iter()
+            .find(|name| !names().any(|known| known == unify(name)))
+        {
+            return Err(SimError::UnknownVenue {
+                name: unknown.clone(),
+                known: names().collect::<Vec<_>>().join(", "),
+            });
+        }
+        let is_wanted = |dialect: &&Dialect| {
+            self.venues.is_empty() || self.venues.iter().any(|name| unify(name) == dialect.name)
+        };
+        Ok(DIALECTS.into_iter().filter(is_wanted).collect())
+    }
+
+    fn check(&self) -> Result<(), SimError> {
+        if !self.bind.ip().is_loopback() {
+            return Err(SimError::NotLoopback(self.bind));
+        }
+        if let Rate::PerSecond(rate) = self.rate
+            && !(rate > 0.0 && rate <= 100_000.0)
+        {
+            return Err(SimError::Rate(rate));
+        }
+        let machine = |kind: &&Kind| kind.needs_machine();
+        let mut kinds = self.plan.faults.iter().map(|fault| &fault.kind);
+        if let Some(kind) = kinds.find(machine) {
+            return Err(SimError::MachineFault(*kind));
+        }
+        let is_word = |part: &str| {
+            (1..=12).contains(&part.len())
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+        };
+        for name in &self.instruments {
+            let (base, quote) = name.split_once('-').unwrap_or((name, "USD"));
+            if !is_word(base) || !is_word(quote) {
+                return Err(SimError::Instrument(name.clone()));
+            }
+        }
+        if self.instruments.is_empty() {
+            return Err(SimError::Instrument(String::new()));
+        }
+        Ok(())
+    }
+
+    /// The mean time between two changes, in ns.
+    fn gap(&self) -> u64 {
+        match self.rate {
+            Rate::PerSecond(rate) => (1e9 / rate) as u64,
+            // For books that nobody listens to.
+            Rate::AsFast => 100_000_000,
+        }
+    }
+
+    fn listings(&self, dialect: &'static Dialect) -> Vec<Listing> {
+        let utc = self.clock.utc().0;
+        let listing = |name: &String| {
+            let (base, quote) = name.split_once('-').unwrap_or((name, dialect.quote));
+            let native = (dialect.native)(base, quote);
+            // The same worth at every venue, in units of a millionth.
+            let mut worth = Random::of(self.seed, &format!("worth {base}"));
+            let worth = worth.between(100, 99_999_999) * 1_000;
+            let label = format!("market {} {native}", dialect.name);
+            let mut random = Random::of(self.seed, &label);
+            let character = Character::draw(&mut random, worth, self.gap());
+            let first = random.between(1_000_000, 1_000_000_000_000);
+            let market = Market::new(character, random, self.clock.mono().0);
+            Listing::new(native, market, first, utc)
+        };
+        self.instruments.iter().map(listing).collect()
+    }
+
+    fn floor(&self, dialects: &[&'static Dialect], sink: Sink) -> Floor {
+        let venues = dialects.iter().map(|dialect| Venue {
+            dialect,
+            listings: self.listings(dialect),
+            next_attempt: None,
+            refuse_next: None,
+            not_before: 0,
+            door: Arc::default(),
+        });
+        let span = u64::try_from(self.span.as_nanos()).unwrap_or(u64::MAX);
+        Floor {
+            venues: venues.collect(),
+            seed: self.seed,
+            depth: self.depth,
+            rate: self.rate,
+            conns: BTreeMap::new(),
+            schedule: Schedule::new(&self.plan, span, self.seed),
+            sink,
+            next_stream: 0,
+            connections: 0,
+            is_provoking: false,
+            is_calm: false,
+            early: 0,
+            wake: Arc::default(),
+            clock: self.clock.clone(),
+            started: self.clock.mono().0,
+        }
+    }
+}
+
+/// A book that is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Book {
+    /// The venue's id.
+    pub venue: &'static str,
+    /// The venue's own symbol.
+    pub symbol: String,
+    /// Whether it is traded: false once it has been delisted.
+    pub is_listed: bool,
+}
+
+/// Markets being served. Dropping it stops them.
+pub struct Live {
+    floor: Shared,
+    endpoints: Vec<(&'static str, String)>,
+    ca_pem: String,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Live {
+    /// Makes markets and certificates, binds the ports and starts serving on a thread of its own.
+    ///
+    /// # Errors
+    /// When a venue is unknown, an instrument is none, the rate is out of range, the plan has a fault
+    /// of the client's machine, the address is not loopback, or the system refuses a port or a
+    /// thread.
+    pub fn start(options: Options, sink: Sink) -> Result<Self, SimError> {
+        options.check()?;
+        let dialects = options.dialects()?;
+        let floor = Shared::new(options.floor(&dialects, sink));
+        let (authority, impostors) = certificate::generate_with_impostors()?;
+        let tls = TlsAcceptor::from(authority.server);
+        let (mut endpoints, mut doors) = (Vec::new(), Vec::new());
+        for (venue, dialect) in dialects.iter().enumerate() {
+            let listener = sim::listen(options.bind, venue)?;
+            let address = listener.local_addr().map_err(SimError::Thread)?;
+            let (port, path) = (address.port(), dialect.path);
+            endpoints.push((dialect.name, format!("wss://localhost:{port}{path}")));
+            let wake = Arc::clone(&floor.get().venues[venue].door);
+            let door = Door {
+                venue,
+                address,
+                floor: floor.clone(),
+                tls: tls.clone(),
+                impostors: impostors.clone(),
+                wake,
+            };
+            doors.push((listener, Arc::new(door)));
+        }
+        let (stop, stopped) = oneshot::channel();
+        let thread = spawn(floor.clone(), doors, stopped)?;
+        Ok(Self {
+            floor,
+            endpoints,
+            ca_pem: authority.pem,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Where clients connect, by venue, such as `wss://localhost:40123/v2`.
+    pub fn endpoints(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.endpoints
+            .iter()
+            .map(|(venue, url)| (*venue, url.as_str()))
+    }
+
+    /// The endpoint of one venue; `None` if it is not served.
+    pub fn endpoint(&self, venue: &str) -> Option<&str> {
+        let venue = venue.replace('_', "-");
+        let mut endpoints = self.endpoints();
+        endpoints
+            .find(|(name, _)| *name == venue)
+            .map(|(_, url)| url)
+    }
+
+    /// The certificate authority to trust, as PEM text.
+    pub fn ca_pem(&self) -> &str {
+        &self.ca_pem
+    }
+
+    /// Every book that is served, in the order of venues and instruments.
+    pub fn books(&self) -> Vec<Book> {
+        let floor = self.floor.get();
+        let books = floor.venues.iter().flat_map(|venue| {
+            venue.listings.iter().map(|listing| Book {
+                venue: venue.dialect.name,
+                symbol: listing.native.clone(),
+                is_listed: listing.is_listed,
+            })
+        });
+        books.collect()
+    }
+
+    /// How often each kind of fault of the plan has fired; 0 for those that have not.
+    pub fn fired(&self) -> BTreeMap<Kind, u64> {
+        let mut fired = BTreeMap::new();
+        for (kind, count) in self.floor.get().schedule.counts() {
+            *fired.entry(kind).or_insert(0) += count;
+        }
+        fired
+    }
+
+    /// The faults of the plan that have never fired, by their places in it, counted from 0.
+    pub fn unfired(&self) -> Vec<(usize, Kind)> {
+        let counts = self.floor.get().schedule.counts().into_iter().enumerate();
+        let unfired = counts.filter(|(_, (_, count))| *count == 0);
+        unfired.map(|(at, (kind, _))| (at, kind)).collect()
+    }
+
+    /// How many attempts to connect came sooner than a `Retry-After` had asked for.
+    pub fn early_attempts(&self) -> u64 {
+        self.floor.get().early
+    }
+
+    /// How many connections were let in since the start.
+    pub fn connections(&self) -> u64 {
+        self.floor.get().connections
+    }
+
+    /// Ends all faults, what lasts and what is still to come; every market goes on, slowly. A
+    /// connection that is half-open stays so, and what was delisted stays delisted.
+    pub fn calm(&self) {
+        self.floor.get().calm();
+    }
+
+    /// Stops serving. Connections end without a closing handshake, as when a venue dies.
+    pub fn stop(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic on that thread has been reported by its own hook.
+            thread.join().ok();
+        }
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live")
+            .field("endpoints", &self.endpoints)
+            .finish_non_exhaustive()
+    }
+}
+
+fn spawn(
+    floor: Shared,
+    doors: Vec<(std::net::TcpListener, Arc<Door>)>,
+    stopped: oneshot::Receiver<()>,
+) -> Result<JoinHandle<()>, SimError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(SimError::Thread)?;
+    let body = move || {
+        runtime.block_on(async {
+            for (listener, door) in doors {
+                tokio::spawn(door::serve(listener, door));
+            }
+            tokio::spawn(drive(floor));
+            // A dropped sender means stop as well.
+            stopped.await.ok();
+        });
+    };
+    std::thread::Builder::new()
+        .name("dragonfly-live".to_owned())
+        .spawn(body)
+        .map_err(SimError::Thread)
+}
+
+/// Lets markets move and faults happen, for ever.
+async fn drive(floor: Shared) {
+    let wake = Arc::clone(&floor.get().wake);
+    loop {
+        let (next, now) = {
+            let mut floor = floor.get();
+            (floor.turn(), floor.now())
+        };
+        if next > now {
+            let wait = Duration::from_nanos(next - now);
+            timeout(wait, wake.notified()).await.ok();
+        } else {
+            // Lets the connections send what there is.
+            tokio::task::yield_now().await;
+        }
+    }
+}

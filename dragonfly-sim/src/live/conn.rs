@@ -1,0 +1,208 @@
+//! One connection as the venue sees it: its conversation, what waits to be sent, and what is wrong
+//! with it.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::{Arc, atomic::Ordering},
+};
+
+use tokio::sync::Notify;
+
+use super::pipe::Controls;
+use crate::{
+    exchange::{Conversation, Dialect, Frame},
+    fault::Kind,
+    post::Post,
+    random::Random,
+};
+
+/// Messages that may wait; a client that is further behind is cut off.
+const MOST_WAITING: usize = 8_192;
+/// The same in bytes.
+const MOST_BYTES: usize = 64 << 20;
+/// By how much a message is late at most, in ns.
+const LATE: u64 = 300_000_000;
+
+/// A fault of how a message is sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spoil {
+    pub(super) kind: Kind,
+    /// Its place in the plan.
+    pub(super) index: usize,
+    /// How long it takes, in ns.
+    pub(super) lasting: u64,
+}
+
+/// Something to send.
+#[derive(Debug)]
+pub(super) enum Parcel {
+    Message(Frame, Option<Spoil>),
+    Pong(Vec<u8>),
+    /// Closes with this code.
+    Close(u16),
+    /// Answers the client's close.
+    Farewell(Vec<u8>),
+}
+
+/// What is to be done with a connection next.
+#[derive(Debug)]
+pub(super) enum Step {
+    Send(Parcel),
+    /// Nothing, until the time in ns or until woken.
+    Wait(Option<u64>),
+    End,
+}
+
+/// How a connection ends, if not by a parcel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// With a reset.
+    Cut,
+    /// Never; but nothing is read and nothing is written any more.
+    HalfOpen,
+    /// The client has gone.
+    Gone,
+}
+
+/// One connection.
+pub(super) struct Conn {
+    pub(super) venue: usize,
+    /// Which of the venue's connections: the lowest number that was free.
+    pub(super) slot: u32,
+    /// The ledger's number of the connection.
+    pub(super) socket: u32,
+    pub(super) conversation: Box<dyn Conversation>,
+    pub(super) post: Post,
+    /// The listings that were spoken of on it.
+    pub(super) carried: BTreeSet<usize>,
+    queue: VecDeque<(u64, Parcel)>,
+    bytes: usize,
+    pub(super) fate: Option<Fate>,
+    /// Wakes whoever sends.
+    pub(super) wake: Arc<Notify>,
+    /// Interrupts whoever sends.
+    pub(super) end: Arc<Notify>,
+    pub(super) controls: Arc<Controls>,
+    /// Until when the venue says nothing; what it would have said is lost.
+    pub(super) mute_until: u64,
+    /// Until when what the venue says is held up.
+    pub(super) jammed_until: u64,
+    /// Until when what the client says is lost.
+    pub(super) deaf_until: u64,
+    /// Until when bytes are sent one by one.
+    pub(super) byte_wise_until: u64,
+    /// Until when what the venue says is late.
+    pub(super) late_until: u64,
+    random: Random,
+}
+
+impl Conn {
+    pub(super) fn new(
+        (venue, slot, socket): (usize, u32, u32),
+        dialect: &'static Dialect,
+        conversation: Box<dyn Conversation>,
+        controls: Arc<Controls>,
+        random: Random,
+    ) -> Self {
+        Self {
+            venue,
+            slot,
+            socket,
+            conversation,
+            post: Post::new(dialect),
+            carried: BTreeSet::new(),
+            queue: VecDeque::new(),
+            bytes: 0,
+            fate: None,
+            wake: Arc::default(),
+            end: Arc::default(),
+            controls,
+            mute_until: 0,
+            jammed_until: 0,
+            deaf_until: 0,
+            byte_wise_until: 0,
+            late_until: 0,
+            random,
+        }
+    }
+
+    /// Whether the venue's end is there and can be heard.
+    pub(super) const fn is_up(&self) -> bool {
+        self.fate.is_none()
+    }
+
+    /// How many parcels wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Ends the connection.
+    pub(super) fn finish(&mut self, fate: Fate) {
+        if self.fate.is_some() {
+            return;
+        }
+        self.fate = Some(fate);
+        self.queue.clear();
+        self.controls
+            .is_cut
+            .store(fate == Fate::Cut, Ordering::Relaxed);
+        self.wake.notify_one();
+        self.end.notify_one();
+    }
+
+    /// Puts something at the end of what waits.
+    pub(super) fn push(&mut self, parcel: Parcel, now: u64) {
+        if self.fate.is_some() {
+            return;
+        }
+        if let Parcel::Message(frame, _) = &parcel {
+            self.bytes += frame.text.len();
+        }
+        let late = if now < self.late_until {
+            self.random.below(LATE)
+        } else {
+            0
+        };
+        let last = self.queue.back().map_or(0, |(at, _)| *at);
+        self.queue.push_back((last.max(now + late), parcel));
+        self.wake.notify_one();
+        if self.queue.len() > MOST_WAITING || self.bytes > MOST_BYTES {
+            tracing::info!(socket = self.socket, "a client is too slow and is cut off");
+            self.finish(Fate::Cut);
+        }
+    }
+
+    /// What is to be done next.
+    pub(super) fn step(&mut self, now: u64) -> Step {
+        if self.fate.is_some() {
+            return Step::End;
+        }
+        let is_byte_wise = now < self.byte_wise_until;
+        self.controls
+            .is_byte_wise
+            .store(is_byte_wise, Ordering::Relaxed);
+        let Some((at, _)) = self.queue.front() else {
+            return Step::Wait(None);
+        };
+        let at = (*at).max(self.jammed_until);
+        if at > now {
+            return Step::Wait(Some(at));
+        }
+        match self.queue.pop_front() {
+            Some((_, parcel)) => {
+                if let Parcel::Message(frame, _) = &parcel {
+                    self.bytes -= frame.text.len();
+                }
+                Step::Send(parcel)
+            }
+            None => Step::Wait(None),
+        }
+    }
+
+    /// What was wrong with it for a while is over.
+    pub(super) fn heal(&mut self) {
+        (self.mute_until, self.jammed_until, self.deaf_until) = (0, 0, 0);
+        (self.byte_wise_until, self.late_until) = (0, 0);
+        self.wake.notify_one();
+    }
+}

@@ -1,0 +1,381 @@
+//! What all connections share: the venues with their markets, the conversations, the faults and the
+//! ledger. Nothing here waits; the time comes from the one clock.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use dragonfly_core::clock::Clock;
+use tokio::sync::Notify;
+
+use super::{
+    Rate,
+    conn::{Conn, Fate, Parcel, Spoil, Step},
+    pipe::Controls,
+};
+use crate::{
+    exchange::{Conversation, Cx, Dialect, Frame, Listing, Step as Claims, Trick},
+    fault::{Kind, Place, Schedule, Target},
+    frames::Incoming,
+    ledger::{Entry, Record},
+    post::Counter,
+    random::Random,
+};
+
+const MS: u64 = 1_000_000;
+/// A market that is further behind than this goes on from the present, in ns.
+const FAR_BEHIND: u64 = 1_000 * MS;
+/// How many messages may wait before a market without a pace of its own waits too.
+const ENOUGH: usize = 64;
+
+/// A venue.
+pub(super) struct Venue {
+    pub(super) dialect: &'static Dialect,
+    pub(super) listings: Vec<Listing>,
+    /// What will become of the next attempt to connect.
+    pub(super) next_attempt: Option<Attempt>,
+    /// The fault that wants the next subscription refused.
+    pub(super) refuse_next: Option<usize>,
+    /// When the venue allows the next attempt, in ns.
+    pub(super) not_before: u64,
+    /// Wakes whoever accepts connections.
+    pub(super) door: Arc<Notify>,
+}
+
+/// A fault of an attempt to connect.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Attempt {
+    pub(super) kind: Kind,
+    /// Its place in the plan.
+    pub(super) index: usize,
+    /// How long it takes, in ns.
+    pub(super) lasting: u64,
+}
+
+/// Everything connections share.
+pub(super) struct Floor {
+    pub(super) clock: Clock,
+    /// When it all began, in ns: the plan counts from there.
+    pub(super) started: u64,
+    pub(super) seed: u64,
+    pub(super) depth: usize,
+    pub(super) rate: Rate,
+    pub(super) venues: Vec<Venue>,
+    /// By the connection's number.
+    pub(super) conns: BTreeMap<u64, Conn>,
+    pub(super) schedule: Schedule,
+    pub(super) sink: Box<dyn FnMut(Record) + Send>,
+    pub(super) next_stream: u64,
+    pub(super) connections: u64,
+    /// Whether a connection has been cut for the sake of a fault of requests.
+    pub(super) is_provoking: bool,
+    pub(super) is_calm: bool,
+    /// Attempts to connect that came sooner than the venue had asked for.
+    pub(super) early: u64,
+    /// Wakes the market.
+    pub(super) wake: Arc<Notify>,
+}
+
+/// A handle on the floor.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<Mutex<Floor>>);
+
+impl Shared {
+    pub(super) fn new(floor: Floor) -> Self {
+        Self(Arc::new(Mutex::new(floor)))
+    }
+
+    pub(super) fn get(&self) -> MutexGuard<'_, Floor> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Floor {
+    pub(super) fn now(&self) -> u64 {
+        self.clock.mono().0
+    }
+
+    /// Lets everything happen that is due; says when to come again, in ns.
+    pub(super) fn turn(&mut self) -> u64 {
+        let now = self.now();
+        let since = now - self.started;
+        if self.schedule.due().is_some_and(|at| at <= since) {
+            self.schedule.arm(since);
+        }
+        self.trouble(now);
+        let is_busy = self.trade(now);
+        self.talk(now);
+        if is_busy { now } else { self.next_at(now) }
+    }
+
+    fn next_at(&self, now: u64) -> u64 {
+        let listings = self.venues.iter().flat_map(|venue| &venue.listings);
+        let markets = listings.map(|listing| listing.market.due()).min();
+        let talks = self.conns.values().filter(|conn| conn.is_up());
+        let talks = talks.filter_map(|conn| conn.conversation.due()).min();
+        let fault = self.schedule.due().map(|at| self.started + at);
+        let next = [markets, talks, fault];
+        let next = next.into_iter().flatten().min();
+        // What is armed looks for something to happen to.
+        next.unwrap_or(u64::MAX).min(now + 50 * MS)
+    }
+
+    /// Markets move, and those who listen are told; true when there is more to tell at once.
+    fn trade(&mut self, now: u64) -> bool {
+        let mut is_busy = false;
+        for venue in 0..self.venues.len() {
+            for listing in 0..self.venues[venue].listings.len() {
+                let due = self.venues[venue].listings[listing].market.due();
+                if due + FAR_BEHIND < now {
+                    self.move_market(venue, listing, now);
+                }
+                while self.venues[venue].listings[listing].market.due() <= now {
+                    let due = self.venues[venue].listings[listing].market.due();
+                    self.move_market(venue, listing, due);
+                }
+                if self.rate == Rate::AsFast && !self.is_calm && self.has_room(venue, listing) {
+                    is_busy |= self.move_market(venue, listing, now);
+                }
+            }
+        }
+        is_busy
+    }
+
+    /// Whether all who listen to a book, and there is one, can take more.
+    fn has_room(&self, venue: usize, listing: usize) -> bool {
+        let is_carried = |conn: &&Conn| conn.venue == venue && conn.carried.contains(&listing);
+        let mut conns = self.conns.values().filter(is_carried).peekable();
+        conns.peek().is_some() && conns.all(|conn| conn.waiting() < ENOUGH)
+    }
+
+    /// One change of a market; true when anybody was told.
+    fn move_market(&mut self, venue: usize, listing: usize, at: u64) -> bool {
+        let utc = self.clock.utc().0;
+        let known = &mut self.venues[venue].listings[listing];
+        known.market.step(at);
+        known.stamp(utc);
+        let mut is_told = false;
+        for id in self.conns_of(venue) {
+            let before = self.conns.get(&id).map_or(0, Conn::waiting);
+            self.converse(id, |talk, cx| talk.on_market(listing, cx));
+            is_told |= self.conns.get(&id).map_or(0, Conn::waiting) > before;
+        }
+        is_told
+    }
+
+    fn conns_of(&self, venue: usize) -> Vec<u64> {
+        let own = self.conns.iter().filter(|(_, conn)| conn.venue == venue);
+        own.map(|(id, _)| *id).collect()
+    }
+
+    /// Conversations do what is due.
+    fn talk(&mut self, now: u64) {
+        let is_due = |conn: &Conn| conn.conversation.due().is_some_and(|at| at <= now);
+        let due = self.conns.iter().filter(|(_, conn)| is_due(conn));
+        let due: Vec<u64> = due.map(|(id, _)| *id).collect();
+        for id in due {
+            self.converse(id, |talk, cx| talk.on_due(cx));
+        }
+    }
+
+    /// Lets a conversation speak; `None` when nobody is there.
+    pub(super) fn converse<R>(
+        &mut self,
+        id: u64,
+        speak: impl FnOnce(&mut dyn Conversation, &mut Cx<'_>) -> R,
+    ) -> Option<R> {
+        let (now, utc, depth) = (self.now(), self.clock.utc().0, self.depth);
+        let conn = self.conns.get_mut(&id).filter(|conn| conn.is_up())?;
+        let venue = &self.venues[conn.venue];
+        let mut out: Vec<Frame> = Vec::new();
+        let mut cx = Cx {
+            now,
+            utc,
+            listings: &venue.listings,
+            depth,
+            out: &mut out,
+        };
+        let said = speak(conn.conversation.as_mut(), &mut cx);
+        let socket = conn.socket;
+        let target = |listing: usize| {
+            let native = venue.listings[listing].native.clone();
+            (venue.dialect.name, socket, native)
+        };
+        let is_mute = now < conn.mute_until;
+        for frame in out {
+            let close = frame.close.filter(|_| !is_mute);
+            let mut counter = Counter::new(&mut self.next_stream, &mut self.schedule, &target);
+            for frame in conn.post.pass(frame, is_mute, &mut counter) {
+                conn.carried.extend(frame.claims.iter().map(|c| c.listing));
+                let spoil = spoil(&frame, &mut self.schedule, &target);
+                if spoil.is_some_and(|spoil| spoil.kind == Kind::Drip) {
+                    conn.push(Parcel::Message(frame.clone(), None), now);
+                    let again = conn.post.again(frame, &mut self.next_stream);
+                    conn.push(Parcel::Message(again, spoil), now);
+                } else {
+                    conn.push(Parcel::Message(frame, spoil), now);
+                }
+            }
+            if let Some(code) = close {
+                conn.push(Parcel::Close(code), now);
+            }
+        }
+        Some(said)
+    }
+
+    /// A client has got through to a venue; the connection's number.
+    pub(super) fn open(&mut self, venue: usize, controls: Arc<Controls>) -> u64 {
+        self.connections += 1;
+        let id = self.connections;
+        let dialect = self.venues[venue].dialect;
+        let is_taken = |slot: &u32| {
+            let mut conns = self.conns.values();
+            conns.any(|conn| conn.venue == venue && conn.slot == *slot && conn.is_up())
+        };
+        let slot = (0..).find(|slot| !is_taken(slot)).unwrap_or(0);
+        let count = u32::try_from(self.venues.len()).unwrap_or(1);
+        let socket = slot * count + u32::try_from(venue).unwrap_or(0);
+        let random = Random::of(self.seed, &format!("line {id}"));
+        let talk = (dialect.open)(id);
+        let conn = Conn::new((venue, slot, socket), dialect, talk, controls, random);
+        self.conns.insert(id, conn);
+        self.converse(id, |talk, cx| talk.on_open(cx));
+        if let Some(index) = self.venues[venue].refuse_next.take() {
+            self.converse(id, |talk, cx| talk.trick(Trick::Refuse, 0, cx));
+            self.schedule.keep(index);
+        }
+        id
+    }
+
+    /// The venue has asked to wait so long, in ns, before the next attempt.
+    pub(super) fn bar(&mut self, venue: usize, lasting: u64) {
+        // The header says it in whole seconds.
+        let lasting = lasting.div_ceil(1_000 * MS) * 1_000 * MS;
+        self.venues[venue].not_before = self.now() + lasting;
+    }
+
+    /// What the client said.
+    pub(super) fn hear(&mut self, id: u64, incoming: Incoming) {
+        let now = self.now();
+        let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.is_up()) else {
+            return;
+        };
+        let is_lost = now < conn.deaf_until;
+        match incoming {
+            Incoming::Close(payload) => conn.push(Parcel::Farewell(payload), now),
+            Incoming::Violation(code, _) => conn.push(Parcel::Close(code), now),
+            _ if is_lost => {}
+            Incoming::Ping(payload) => conn.push(Parcel::Pong(payload), now),
+            Incoming::Text(text) => self.request(id, &text),
+        }
+        self.wake.notify_one();
+    }
+
+    fn request(&mut self, id: u64, text: &str) {
+        let target = self.conns.get(&id).map(|conn| Target {
+            venue: self.venues[conn.venue].dialect.name,
+            socket: conn.socket,
+            instrument: None,
+        });
+        let armed = self.schedule.armed(Place::Request);
+        let fits = |at: &usize| target.is_some_and(|target| self.schedule.fits(*at, &target));
+        if let Some(index) = armed.into_iter().find(fits) {
+            self.schedule.fire(index);
+            self.is_provoking = false;
+            return;
+        }
+        self.converse(id, |talk, cx| talk.on_text(text, cx));
+    }
+
+    /// The client has gone, or the connection is given up.
+    pub(super) fn lose(&mut self, id: u64, fate: Fate) {
+        if let Some(conn) = self.conns.get_mut(&id) {
+            conn.finish(fate);
+        }
+    }
+
+    /// What a connection is to do next.
+    pub(super) fn step(&mut self, id: u64) -> Step {
+        let now = self.now();
+        let Some(conn) = self.conns.get_mut(&id) else {
+            return Step::End;
+        };
+        let step = conn.step(now);
+        if self.rate == Rate::AsFast && conn.waiting() == ENOUGH / 2 {
+            self.wake.notify_one();
+        }
+        step
+    }
+
+    /// A message has been handed to the system: it goes into the ledger.
+    pub(super) fn delivered(&mut self, venue: usize, socket: u32, frame: Frame) {
+        let at = self.now();
+        (self.sink)(Record::Heard { at, socket });
+        for claim in frame.claims {
+            let venue = &self.venues[venue];
+            let entry = Entry {
+                at,
+                socket,
+                venue: venue.dialect.name.to_owned(),
+                symbol: venue.listings[claim.listing].native.clone(),
+                stream: claim.stream,
+                seq: claim.seq,
+                is_whole: claim.step != Claims::Change,
+                bids: claim.bids,
+                asks: claim.asks,
+            };
+            (self.sink)(Record::Entry(entry));
+        }
+    }
+
+    /// The end of all faults: what lasts is over, and every market moves a little.
+    pub(super) fn calm(&mut self) {
+        let now = self.now();
+        self.schedule.end();
+        self.is_calm = true;
+        let mut random = Random::of(self.seed, "calm");
+        for venue in &mut self.venues {
+            (venue.next_attempt, venue.refuse_next) = (None, None);
+            venue.not_before = 0;
+            for listing in &mut venue.listings {
+                listing.frozen_until = 0;
+                let gap = random.between(100, 900) * MS;
+                listing.market.calm(now, gap);
+            }
+            venue.door.notify_one();
+        }
+        for conn in self.conns.values_mut() {
+            conn.heal();
+        }
+        self.wake.notify_one();
+    }
+}
+
+/// The fault that wants the message sent in another way, if any.
+fn spoil(
+    frame: &Frame,
+    schedule: &mut Schedule,
+    target: &dyn Fn(usize) -> (&'static str, u32, String),
+) -> Option<Spoil> {
+    let claim = frame.claims.first()?;
+    if !schedule.has_armed(Place::Wire) {
+        return None;
+    }
+    let (venue, socket, instrument) = target(claim.listing);
+    let target = Target {
+        venue,
+        socket,
+        instrument: Some(&instrument),
+    };
+    let armed = schedule.armed(Place::Wire).into_iter();
+    let index = armed.into_iter().find(|at| schedule.fits(*at, &target))?;
+    let (fault, _) = schedule.get(index)?;
+    let (kind, lasting) = (fault.kind, fault.for_ms * MS);
+    schedule.promise(index);
+    Some(Spoil {
+        kind,
+        index,
+        lasting,
+    })
+}

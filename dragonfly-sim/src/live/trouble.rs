@@ -1,0 +1,218 @@
+//! Faults that do not wait for a message: of connections, of attempts to connect, and of venues.
+
+use super::{
+    conn::{Conn, Fate, Parcel},
+    floor::{Attempt, Floor},
+};
+use crate::{
+    exchange::Trick,
+    fault::{Direction, Kind, Place, Target},
+};
+
+const MS: u64 = 1_000_000;
+
+impl Floor {
+    /// Lets happen what is armed and can happen now.
+    pub(super) fn trouble(&mut self, now: u64) {
+        for place in [
+            Place::Line,
+            Place::Socket,
+            Place::Connect,
+            Place::Handshake,
+            Place::Request,
+            Place::Venue,
+        ] {
+            if !self.schedule.has_armed(place) {
+                continue;
+            }
+            for index in self.schedule.armed(place) {
+                match place {
+                    Place::Line | Place::Socket => self.hurt_line(index, now),
+                    Place::Connect | Place::Handshake => self.hurt_attempt(index),
+                    Place::Request => self.provoke(index),
+                    _ => self.hurt_venue(index, now),
+                }
+            }
+        }
+    }
+
+    fn fault(&mut self, index: usize) -> Option<(Kind, u64, Direction)> {
+        let (fault, _) = self.schedule.get(index)?;
+        Some((fault.kind, fault.for_ms * MS, fault.direction))
+    }
+
+    fn chance(&mut self, index: usize) -> bool {
+        let fault = self.schedule.get(index);
+        fault.is_some_and(|(_, random)| random.chance(1, 2))
+    }
+
+    fn draw(&mut self, index: usize, limit: usize) -> usize {
+        let fault = self.schedule.get(index);
+        fault.map_or(0, |(_, random)| random.index(limit))
+    }
+
+    /// Whether the fault may happen to one of the connection's books.
+    fn fits(&self, index: usize, conn: &Conn) -> bool {
+        let venue = &self.venues[conn.venue];
+        conn.is_up()
+            && conn.carried.iter().any(|listing| {
+                let target = Target {
+                    venue: venue.dialect.name,
+                    socket: conn.socket,
+                    instrument: Some(&venue.listings[*listing].native),
+                };
+                self.schedule.fits(index, &target)
+            })
+    }
+
+    /// The connections the fault may happen to.
+    fn all_conns(&self, index: usize) -> Vec<u64> {
+        let fitting = self.conns.iter().filter(|(_, conn)| self.fits(index, conn));
+        fitting.map(|(id, _)| *id).collect()
+    }
+
+    /// One of them.
+    fn any_conn(&mut self, index: usize) -> Option<u64> {
+        let fitting = self.all_conns(index);
+        let at = self.draw(index, fitting.len());
+        fitting.get(at).copied()
+    }
+
+    fn hurt_line(&mut self, index: usize, now: u64) {
+        let (Some((kind, lasting, direction)), Some(id)) =
+            (self.fault(index), self.any_conn(index))
+        else {
+            return;
+        };
+        let is_jam = self.chance(index);
+        let until = now + lasting;
+        if kind == Kind::MassCut {
+            for id in self.all_conns(index) {
+                self.lose(id, Fate::Cut);
+            }
+        } else if kind == Kind::AskToReconnect {
+            self.converse(id, |talk, cx| talk.trick(Trick::AskToReconnect, 0, cx));
+        } else if let Some(conn) = self.conns.get_mut(&id) {
+            match kind {
+                Kind::Stall => stall(conn, direction, is_jam, until),
+                Kind::HalfOpen => conn.finish(Fate::HalfOpen),
+                Kind::Close1000 => conn.push(Parcel::Close(1000), now),
+                Kind::Close1001 => conn.push(Parcel::Close(1001), now),
+                Kind::Close1012 => conn.push(Parcel::Close(1012), now),
+                Kind::Dribble => conn.byte_wise_until = until,
+                Kind::Delayed => conn.late_until = until,
+                _ => conn.finish(Fate::Cut),
+            }
+        }
+        tracing::info!(%kind, connection = id, "fault");
+        self.schedule.fire(index);
+    }
+
+    /// Decides what becomes of the next attempt, and brings it about.
+    fn hurt_attempt(&mut self, index: usize) {
+        let (Some((kind, lasting, _)), Some(id)) = (self.fault(index), self.any_conn(index)) else {
+            return;
+        };
+        let Some(at) = self.conns.get(&id).map(|conn| conn.venue) else {
+            return;
+        };
+        let venue = &mut self.venues[at];
+        if venue.next_attempt.is_some() {
+            return;
+        }
+        venue.next_attempt = Some(Attempt {
+            kind,
+            index,
+            lasting,
+        });
+        venue.door.notify_one();
+        tracing::info!(%kind, venue = venue.dialect.name, "fault of the next attempt");
+        self.lose(id, Fate::Cut);
+        self.schedule.promise(index);
+    }
+
+    /// Cuts a connection, so that there are requests to lose.
+    fn provoke(&mut self, index: usize) {
+        if self.is_provoking {
+            return;
+        }
+        if let Some(id) = self.any_conn(index) {
+            self.is_provoking = true;
+            self.lose(id, Fate::Cut);
+        }
+    }
+
+    fn hurt_venue(&mut self, index: usize, now: u64) {
+        let (Some((kind, lasting, _)), Some(id)) = (self.fault(index), self.any_conn(index)) else {
+            return;
+        };
+        let Some((at, listings)) = self.books_of(index, id) else {
+            return;
+        };
+        let which = self.draw(index, listings.len());
+        let Some(&listing) = listings.get(which) else {
+            return;
+        };
+        let trick = match kind {
+            Kind::SecondSnapshot => Some(Trick::SecondSnapshot),
+            Kind::PartialSnapshot => Some(Trick::PartialSnapshot),
+            Kind::Recount => Some(Trick::Recount),
+            _ => None,
+        };
+        if let Some(trick) = trick {
+            if self.converse(id, |talk, cx| talk.trick(trick, listing, cx)) != Some(true) {
+                return;
+            }
+            if trick == Trick::Recount {
+                let by_us = 1 + self.draw(index, 3_600_000_000) as u64;
+                self.venues[at].listings[listing].recount(by_us);
+            }
+        } else if kind == Kind::Refused {
+            if self.venues[at].refuse_next.is_none() {
+                self.venues[at].refuse_next = Some(index);
+                self.lose(id, Fate::Cut);
+                self.schedule.promise(index);
+            }
+            return;
+        } else {
+            let is_bid = self.chance(index);
+            self.venues[at].listings[listing].hurt(kind, is_bid, now, now + lasting);
+        }
+        let native = &self.venues[at].listings[listing].native;
+        tracing::info!(%kind, %native, "fault");
+        self.schedule.fire(index);
+    }
+
+    /// The connection's venue, and those of its books that the fault may happen to.
+    fn books_of(&self, index: usize, id: u64) -> Option<(usize, Vec<usize>)> {
+        let conn = self.conns.get(&id)?;
+        let venue = &self.venues[conn.venue];
+        let fits = |listing: &usize| {
+            let known = &venue.listings[*listing];
+            let target = Target {
+                venue: venue.dialect.name,
+                socket: conn.socket,
+                instrument: Some(&known.native),
+            };
+            known.is_listed && self.schedule.fits(index, &target)
+        };
+        let listings = conn.carried.iter().copied().filter(fits);
+        Some((conn.venue, listings.collect()))
+    }
+}
+
+const fn stall(conn: &mut Conn, direction: Direction, is_jam: bool, until: u64) {
+    let (to_client, to_venue) = match direction {
+        Direction::ToClient => (true, false),
+        Direction::ToVenue => (false, true),
+        Direction::Both => (true, true),
+    };
+    if to_venue {
+        conn.deaf_until = until;
+    }
+    match (to_client, is_jam) {
+        (true, true) => conn.jammed_until = until,
+        (true, false) => conn.mute_until = until,
+        _ => {}
+    }
+}

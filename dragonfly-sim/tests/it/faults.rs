@@ -1,0 +1,226 @@
+//! Faults over real sockets: a client that knows nothing of the framework notices each of them, and
+//! each is counted.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use dragonfly_core::clock::{Clock, Nanos};
+use dragonfly_sim::{
+    fault::{Fault, Kind},
+    live::Live,
+};
+use tungstenite::{Error, Message, error::ProtocolError};
+
+use crate::{
+    client::{Secure, secure},
+    live::{options, request, start},
+};
+
+/// How long a client waits before it gives a step up.
+const PATIENCE: Duration = Duration::from_millis(250);
+/// How long a fault may take to be noticed.
+const LIMIT: Nanos = Nanos::from_secs(25);
+
+/// A kind of fault, the venue it is tried at, and part of what its client notices.
+type Case = (Kind, &'static str, &'static str);
+
+const LINES: [Case; 9] = [
+    (Kind::Stall, "kraken", "silence"),
+    (Kind::HalfOpen, "bybit", "silence"),
+    (Kind::Cut, "bitstamp", "reset"),
+    (Kind::Close1000, "binance", "closed with 1000"),
+    (Kind::Close1001, "bybit", "closed with 1001"),
+    (Kind::Close1012, "kraken", "closed with 1012"),
+    (Kind::AskToReconnect, "bitstamp", "request_reconnect"),
+    (Kind::MassCut, "kraken", "reset"),
+    (Kind::Delayed, "bybit", "text"),
+];
+
+const ATTEMPTS: [Case; 14] = [
+    (Kind::ConnectRefused, "kraken", "refused"),
+    (Kind::ConnectHangs, "bybit", "connection timed out"),
+    (Kind::AcceptThenClose, "binance", "ended at once"),
+    (Kind::RetryAfter, "kraken", "HTTP 429, retry after 4"),
+    (Kind::TlsHangs, "bitstamp", "silence in the handshake"),
+    (Kind::UnknownCa, "kraken", "UnknownIssuer"),
+    (Kind::WrongHost, "bybit", "not valid for name"),
+    (Kind::Expired, "binance", "expired"),
+    (Kind::UpgradeHangs, "kraken", "silence in the handshake"),
+    (Kind::Upgrade200, "bybit", "HTTP 200"),
+    (Kind::Upgrade403, "bitstamp", "HTTP 403"),
+    (Kind::Upgrade503, "coinbase-advanced", "HTTP 503"),
+    (Kind::UpgradeRedirect, "kraken", "HTTP 301"),
+    (Kind::UpgradeGarbage, "binance", "httparse"),
+];
+
+const WIRES: [Case; 9] = [
+    (Kind::Dribble, "bitstamp", "text"),
+    (Kind::BinaryFrame, "kraken", "binary"),
+    (Kind::Fragments, "bitstamp", "ping between"),
+    (Kind::Drip, "bybit", "text"),
+    (Kind::Compressed, "kraken", "Reserved bits"),
+    (Kind::NotUtf8, "binance", "UTF-8"),
+    (Kind::Masked, "bybit", "masked frame"),
+    (Kind::HugeHeader, "kraken", "too long: 100000000"),
+    (
+        Kind::TooLarge,
+        "coinbase-advanced",
+        "text of 41943040 bytes",
+    ),
+];
+
+/// What the text of a message is worth noticing for.
+fn notable(text: &str) -> String {
+    match text.len() {
+        0..=50_000 if text.contains("request_reconnect") => "request_reconnect".to_owned(),
+        0..=50_000 => "text".to_owned(),
+        long => format!("text of {long} bytes"),
+    }
+}
+
+fn refusal(error: tungstenite::HandshakeError<tungstenite::ClientHandshake<Secure>>) -> String {
+    match error {
+        tungstenite::HandshakeError::Interrupted(_) => "silence in the handshake".to_owned(),
+        tungstenite::HandshakeError::Failure(Error::Http(answer)) => {
+            let after = answer.headers().get("retry-after");
+            let after = after.map_or("", |after| after.to_str().unwrap());
+            format!("HTTP {}, retry after {after}", answer.status().as_u16())
+        }
+        tungstenite::HandshakeError::Failure(error) => error.to_string(),
+    }
+}
+
+/// One connection to its end, or until `is_done`; what is noticed goes to `notice`.
+fn visit(live: &Live, venue: &str, notice: &mut dyn FnMut(String) -> bool) {
+    let url = live.endpoint(venue).unwrap();
+    let stream = match secure(live.ca_pem(), url, PATIENCE) {
+        Ok(stream) => stream,
+        Err(error) => {
+            notice(error);
+            return;
+        }
+    };
+    let mut socket = match tungstenite::client(url, stream) {
+        Ok((socket, _)) => socket,
+        Err(error) => {
+            notice(refusal(error));
+            return;
+        }
+    };
+    let (mut count, mut is_open) = (0, socket.send(Message::text(request(venue))).is_ok());
+    while is_open {
+        let event = match socket.read() {
+            Ok(Message::Text(text)) => notable(&text),
+            Ok(Message::Binary(_)) => "binary".to_owned(),
+            Ok(Message::Ping(text)) => format!("ping {}", str::from_utf8(&text).unwrap()),
+            Ok(Message::Close(frame)) => {
+                is_open = false;
+                format!("closed with {}", frame.map_or(0, |frame| frame.code.into()))
+            }
+            Ok(_) => continue,
+            Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                is_open = false;
+                "silence".to_owned()
+            }
+            Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) if count == 0 => {
+                is_open = false;
+                "ended at once".to_owned()
+            }
+            Err(error) => {
+                is_open = false;
+                error.to_string().replace("Resetwithout", "")
+            }
+        };
+        count += 1;
+        is_open &= !notice(event);
+    }
+}
+
+/// A client that comes again and again, until the fault was counted and noticed.
+fn trial((kind, venue, expected): Case) -> Result<(), String> {
+    let mut options = options(venue);
+    let mut fault = Fault::new(kind, 1.0);
+    fault.for_ms = match kind {
+        Kind::RetryAfter => fault.for_ms,
+        _ => 600,
+    };
+    options.plan.faults.push(fault);
+    options.span = Duration::from_millis(200);
+    let (live, _ledger) = start(options);
+    let (clock, mut seen) = (Clock::monotonic(), BTreeSet::new());
+    let is_done = |seen: &BTreeSet<String>| {
+        live.fired()[&kind] > 0 && seen.iter().any(|event| event.contains(expected))
+    };
+    while clock.mono() < LIMIT && !is_done(&seen) {
+        visit(&live, venue, &mut |event| {
+            seen.insert(event);
+            clock.mono() >= LIMIT || is_done(&seen)
+        });
+    }
+    match is_done(&seen) {
+        true if live.unfired().is_empty() => Ok(()),
+        _ => Err(format!(
+            "{kind} at {venue}: {:?}, saw {seen:?}",
+            live.fired()
+        )),
+    }
+}
+
+/// All at the same time, for most of them wait for something.
+fn all(cases: &[Case]) {
+    let trials = cases.iter().map(|case| {
+        let case = *case;
+        std::thread::spawn(move || trial(case))
+    });
+    let trials: Vec<_> = trials.collect();
+    let failed = trials
+        .into_iter()
+        .filter_map(|one| one.join().unwrap().err());
+    let failed: Vec<String> = failed.collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn faults_of_connections_are_noticed_and_counted() {
+    all(&LINES);
+}
+
+#[test]
+fn faults_of_attempts_to_connect_are_noticed_and_counted() {
+    all(&ATTEMPTS);
+}
+
+#[test]
+fn faults_of_bytes_are_noticed_and_counted() {
+    all(&WIRES);
+}
+
+/// What the simulated worlds know too: that it is noticed is their business.
+#[test]
+fn faults_of_messages_and_venues_are_counted() {
+    let is_tried = |kind: &Kind| {
+        let cases = LINES.iter().chain(&ATTEMPTS).chain(&WIRES);
+        cases.into_iter().any(|case| case.0 == *kind)
+    };
+    let rest = Kind::ALL
+        .iter()
+        .filter(|kind| !is_tried(kind) && !kind.needs_machine());
+    let cases: Vec<Case> = rest
+        .enumerate()
+        .map(|(at, kind)| {
+            let venues = [
+                "bybit",
+                "kraken",
+                "coinbase-advanced",
+                "binance",
+                "bitstamp",
+            ];
+            let fitting: Vec<_> = venues
+                .into_iter()
+                .filter(|venue| kind.fits(venue))
+                .collect();
+            (*kind, fitting[at % fitting.len()], "")
+        })
+        .collect();
+    assert!(cases.len() > 15);
+    all(&cases);
+}

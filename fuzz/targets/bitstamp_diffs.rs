@@ -1,5 +1,0 @@
-//! The decoder of Bitstamp's channel of changes.
-
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dragonfly_fuzz::decode("bitstamp", true, bytes));

@@ -1,8 +1,0 @@
-//! Messages that are read while they arrive, against the same in whole.
-
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    dragonfly_fuzz::early("bitstamp", "btcusd", bytes);
-    dragonfly_fuzz::early("coinbase-advanced", "BTC-USD", bytes);
-});
