@@ -286,13 +286,14 @@ impl Book {
 
     fn take_delta(&mut self, update: &Update, rules: &Rules, tally: &mut Tally) -> Fate {
         if self.has_begun {
-            return self.take_next(update, rules, tally);
+            let fate = self.take_next(update, rules, tally);
+            // The snapshot it follows may be what is missing.
+            if fate == Fate::Renew && self.cause == Cause::SequenceGap && is_kept(rules) {
+                self.kept.push(update.clone());
+            }
+            return fate;
         }
-        let can_be_early = matches!(
-            rules.numbers,
-            Numbers::Span | Numbers::Previous | Numbers::Increasing
-        );
-        if !can_be_early {
+        if !is_kept(rules) {
             return Fate::Nothing;
         }
         if self.kept.len() == rules.sync_buffer {
@@ -404,6 +405,11 @@ impl Book {
         (self.state, self.cause) = (State::Live, Cause::Image);
         Fate::Shown
     }
+}
+
+/// Whether a delta can be kept for its snapshot: its number must tell which of the two is older.
+const fn is_kept(rules: &Rules) -> bool {
+    !matches!(rules.numbers, Numbers::None | Numbers::Connection)
 }
 
 /// The most decimals the numbers of an update were written with.

@@ -126,6 +126,8 @@ kinds! {
     DoubtOverdue "doubt-overdue"
     /// a book nobody asked for
     UnknownSymbol "unknown-symbol"
+    /// books that fail in one message, or one in a message that is bad itself
+    FailedTogether "failed-together"
     /// an event that a newer one replaces at the edge
     Conflated "conflated"
     /// a view that a newer one replaces before anybody looks

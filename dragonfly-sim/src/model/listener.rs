@@ -45,6 +45,8 @@ struct Kept {
     since: u64,
     doubted: Option<u64>,
     in_vain: u32,
+    /// How often it was refused since it was last live.
+    refusals: u32,
     /// When so many asks in a row are allowed again.
     rested_at: u64,
     told: Option<Told>,
@@ -75,6 +77,7 @@ impl Listener {
             since: 0,
             doubted: None,
             in_vain: 0,
+            refusals: 0,
             rested_at: 0,
             told: None,
             stamps: (None, 0),
@@ -188,6 +191,8 @@ impl Listener {
                 } else {
                     Kind::RefusedAll
                 });
+                let is_closed = self.books[at].book.state == State::Closed;
+                self.books[at].refusals += u32::from(!is_closed);
                 self.forget(at, State::Closed, Cause::Refused, now);
             }
         }
@@ -209,16 +214,17 @@ impl Listener {
         Answer::Control
     }
 
-    /// A message with updates, or with nothing that can be understood.
+    /// A message with updates, or with nothing that can be understood: each book that fails in it is
+    /// asked for at once, unless the connection is given up.
     pub(super) fn message(
         &mut self,
         updates: &[Update],
         is_broken: bool,
         now: u64,
         tally: &mut Tally,
-    ) -> Answer {
+    ) -> Vec<Answer> {
         self.heard = Some(now);
-        let (mut answer, mut has_stranger, mut is_lost) = (Answer::Data, false, false);
+        let (mut failed, mut has_stranger, mut is_lost) = (Vec::new(), false, false);
         for update in updates {
             if self.rules.numbers == Numbers::Connection
                 && self.skips(update.count, &mut is_lost, tally).0
@@ -228,21 +234,35 @@ impl Listener {
             if update.book >= self.books.len() {
                 tally.note(Kind::UnknownSymbol);
                 has_stranger = true;
-            } else if self.take(update, now, tally) {
-                answer = Answer::Renew(update.book);
+            } else if self.take(update, now, tally) && !failed.contains(&update.book) {
+                failed.push(update.book);
             }
         }
         if is_lost {
-            return self.lost(now);
+            return vec![self.lost(now)];
         }
+        let mut answers = Vec::new();
         if is_broken {
-            return self.bad(now, tally);
+            let answer = self.bad(now, tally);
+            answers.push(answer);
+            if answer != Answer::Bad {
+                return answers;
+            }
+        } else if has_stranger {
+            answers.push(Answer::Bad);
+        } else {
+            self.bad_in_a_row = 0;
         }
-        if has_stranger {
-            return Answer::Bad;
+        // One that has come whole in the meantime need not be asked for.
+        failed.retain(|book| self.books[*book].book.state == State::Gap);
+        if failed.len() > 1 || !answers.is_empty() && !failed.is_empty() {
+            tally.note(Kind::FailedTogether);
         }
-        self.bad_in_a_row = 0;
-        answer
+        answers.extend(failed.into_iter().map(Answer::Renew));
+        if answers.is_empty() {
+            answers.push(Answer::Data);
+        }
+        answers
     }
 
     /// Whether a message of this number is not to be applied, and whether one before it is missing.
@@ -327,7 +347,7 @@ impl Listener {
             (kept.since, kept.touched) = (now, now);
         }
         if fate == Fate::Shown {
-            (kept.in_vain, kept.touched) = (0, now);
+            (kept.in_vain, kept.refusals, kept.touched) = (0, 0, now);
             kept.note_size(&self.rules, tally);
         }
         let asks = fate == Fate::Renew && self.may_ask(update.book, now, tally);
@@ -364,7 +384,12 @@ impl Listener {
                 quiet.into_iter().chain(doubt).min()
             }
             State::Crossed => Some(kept.since + rules.stale_after),
-            State::Closed => Some(kept.touched + rules.refused_again),
+            State::Closed => {
+                // Twice as long after each refusal, up to a limit.
+                let times = 2_u64.saturating_pow(kept.refusals - 1);
+                let wait = rules.sync_within.saturating_mul(times);
+                Some(kept.touched + wait.min(rules.refused_again))
+            }
             State::Syncing | State::Gap | State::Stale => Some(kept.touched + rules.sync_within),
             State::Empty | State::Down => None,
         }
