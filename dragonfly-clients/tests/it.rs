@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 mod it {
+    mod autobahn;
     mod captures;
     mod certificates;
     mod connecting;

@@ -42,8 +42,10 @@ pub enum SimError {
     /// The rate of changes is out of range.
     #[error("a rate of {0} changes a second is not above 0 and up to 100000")]
     Rate(f64),
-    /// The instrument is not written as it should be.
-    #[error("{0:?} is no instrument; give a currency such as BTC, or a pair such as BTC-USDT")]
+    /// The instrument is not written as it should be, or is there twice.
+    #[error(
+        "{0:?} is no instrument, or there twice; give a currency such as BTC, or a pair such as BTC-USDT"
+    )]
     Instrument(String),
     /// The plan has a fault that no venue can bring about.
     #[error("{0} happens to the client's machine, which a simulated venue has no power over")]

@@ -33,6 +33,11 @@
 //!
 //! Acknowledgements, refusals, pongs and Kraken's heartbeats are made for each connection.
 //!
+//! # Markets that fail on purpose
+//!
+//! [`live`] serves generated markets over the same real WebSocket and TLS, with [faults](fault) out of
+//! a plan and a [`ledger`] of what clients were told.
+//!
 //! # Simulated worlds
 //!
 //! [`fuzz`](mod@fuzz) runs the feeds and aggregators of Dragonfly on generated markets, with

@@ -56,7 +56,7 @@ mod upgrade;
 mod wire;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     fmt,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -179,6 +179,11 @@ impl Options {
                 return Err(SimError::Instrument(name.clone()));
             }
         }
+        let is_again = |(at, name): (usize, &String)| self.instruments[..at].contains(name);
+        let mut names = self.instruments.iter().enumerate();
+        if let Some((_, name)) = names.find(|named| is_again(*named)) {
+            return Err(SimError::Instrument(name.clone()));
+        }
         if self.instruments.is_empty() {
             return Err(SimError::Instrument(String::new()));
         }
@@ -197,7 +202,7 @@ impl Options {
     fn listings(&self, dialect: &'static Dialect) -> Vec<Listing> {
         let utc = self.clock.utc().0;
         let listing = |name: &String| {
-            let (base, quote) = name.split_once('-').unwrap_or((name, dialect.quote));
+            let [base, quote] = pair(name, dialect);
             let native = (dialect.native)(base, quote);
             // The same worth at every venue, in units of a millionth.
             let mut worth = Random::of(self.seed, &format!("worth {base}"));
@@ -216,6 +221,7 @@ impl Options {
         let venues = dialects.iter().map(|dialect| Venue {
             dialect,
             listings: self.listings(dialect),
+            heads: BTreeMap::new(),
             next_attempt: None,
             refuse_next: None,
             not_before: 0,
@@ -234,12 +240,30 @@ impl Options {
             connections: 0,
             is_provoking: false,
             is_calm: false,
-            early: 0,
+            arrivals: VecDeque::new(),
             wake: Arc::default(),
             clock: self.clock.clone(),
             started: self.clock.mono().0,
         }
     }
+}
+
+/// Base and quote currency of an instrument at a venue.
+fn pair<'a>(name: &'a str, dialect: &Dialect) -> [&'a str; 2] {
+    name.split_once('-')
+        .map_or([name, dialect.quote], |(base, quote)| [base, quote])
+}
+
+/// The newest entry of the ledger of a book.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Head {
+    /// When it was made, in ns.
+    pub at: u64,
+    /// Its stream.
+    pub stream: u64,
+    /// Its number.
+    pub seq: u64,
 }
 
 /// A book that is served.
@@ -250,13 +274,30 @@ pub struct Book {
     pub venue: &'static str,
     /// The venue's own symbol.
     pub symbol: String,
+    /// The same in the spelling of all venues, such as `BTC-USDT`.
+    pub instrument: String,
     /// Whether it is traded: false once it has been delisted.
     pub is_listed: bool,
+    /// What a client was last told of it; `None` if nobody has asked for it yet.
+    pub head: Option<Head>,
+}
+
+/// An attempt to connect that a venue saw: one that was refused by a closed port is not among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Arrival {
+    /// When, in ns.
+    pub at: u64,
+    /// The venue's id.
+    pub venue: &'static str,
+    /// Whether it came sooner than a `Retry-After` of the venue had asked for.
+    pub is_early: bool,
 }
 
 /// Markets being served. Dropping it stops them.
 pub struct Live {
     floor: Shared,
+    instruments: Vec<String>,
     endpoints: Vec<(&'static str, String)>,
     ca_pem: String,
     stop: Option<oneshot::Sender<()>>,
@@ -297,6 +338,7 @@ impl Live {
         let thread = spawn(floor.clone(), doors, stopped)?;
         Ok(Self {
             floor,
+            instruments: options.instruments,
             endpoints,
             ca_pem: authority.pem,
             stop: Some(stop),
@@ -329,10 +371,13 @@ impl Live {
     pub fn books(&self) -> Vec<Book> {
         let floor = self.floor.get();
         let books = floor.venues.iter().flat_map(|venue| {
-            venue.listings.iter().map(|listing| Book {
+            let listings = venue.listings.iter().zip(&self.instruments).enumerate();
+            listings.map(|(at, (listing, name))| Book {
                 venue: venue.dialect.name,
                 symbol: listing.native.clone(),
+                instrument: pair(name, venue.dialect).join("-"),
                 is_listed: listing.is_listed,
+                head: venue.heads.get(&at).copied(),
             })
         });
         books.collect()
@@ -354,9 +399,15 @@ impl Live {
         unfired.map(|(at, (kind, _))| (at, kind)).collect()
     }
 
-    /// How many attempts to connect came sooner than a `Retry-After` had asked for.
+    /// How many of the [arrivals](Live::arrivals) came sooner than a `Retry-After` had asked for.
     pub fn early_attempts(&self) -> u64 {
-        self.floor.get().early
+        let floor = self.floor.get();
+        floor.arrivals.iter().filter(|at| at.is_early).count() as u64
+    }
+
+    /// The attempts to connect since the start, oldest first; of more than 65,536 the newest.
+    pub fn arrivals(&self) -> Vec<Arrival> {
+        self.floor.get().arrivals.iter().copied().collect()
     }
 
     /// How many connections were let in since the start.

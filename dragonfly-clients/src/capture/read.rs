@@ -12,6 +12,9 @@ use super::{CaptureError, Record, line};
 /// The longest line that is read, in bytes.
 const MAX_LINE: usize = 64 << 20;
 
+/// How many times as long as it may be a line is looked for the end of.
+const ENDLESS: usize = 16;
+
 /// The largest zstd window that is accepted, as a power of two: 128 MiB.
 const MAX_WINDOW_LOG: u32 = 27;
 
@@ -115,6 +118,7 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// Passes over lines of more than `bytes`, each an error, and holds no more; 64 MiB by default.
+    /// A line 16 times as long ends the reading.
     #[must_use]
     pub const fn max_line(mut self, bytes: usize) -> Self {
         self.max_line = bytes;
@@ -134,7 +138,7 @@ impl<R: BufRead> Reader<R> {
     /// Reads one line into the buffer, without its line break.
     fn fill(&mut self) -> io::Result<Line> {
         self.buffer.clear();
-        let (mut seen, mut too_long) = (false, false);
+        let (mut seen, mut too_long, mut length) = (false, false, 0_usize);
         loop {
             let chunk = match self.input.fill_buf() {
                 Ok(chunk) => chunk,
@@ -146,6 +150,11 @@ impl<R: BufRead> Reader<R> {
             too_long |= part.len() > self.max_line - self.buffer.len();
             if !too_long {
                 self.buffer.extend_from_slice(part);
+            }
+            length = length.saturating_add(part.len());
+            if length > self.max_line.saturating_mul(ENDLESS) {
+                // A few bytes can be compressed zeros for hours.
+                return Err(io::Error::other("a line without end"));
             }
             let at_end = chunk.is_empty();
             seen |= !at_end;
@@ -213,6 +222,8 @@ impl<R> fmt::Debug for Reader<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read as _;
+
     use super::*;
 
     /// Every message or error text, in order.
@@ -245,6 +256,22 @@ mod tests {
             let long = format!("capture x.jsonl, line 1: longer than {} bytes", good.len());
             assert_eq!(texts, [long, "a".into()]);
         }
+    }
+
+    #[test]
+    fn a_line_without_end_ends_the_reading() {
+        let line = zstd::encode_all(io::repeat(0).take(64 << 20), 1).unwrap();
+        assert!(line.len() < 1 << 16);
+        let lines = b"x\n".iter().copied().cycle().take(2 * 3);
+        let text = zstd::encode_all(&lines.collect::<Vec<_>>()[..], 1).unwrap();
+        let input = io::Cursor::new([text, line].concat());
+        let reader = Reader::compressed("x.jsonl.zst", input).unwrap();
+        let all: Vec<_> = reader.max_line(1 << 10).collect();
+        let broken = |e: &Result<Record, _>| matches!(e, Err(CaptureError::Line { .. }));
+        assert!(all.len() == 4 && all[..3].iter().all(broken));
+        let error = all[3].as_ref().unwrap_err().to_string();
+        let ends = "reading broke off after line 3: a line without end";
+        assert!(error.ends_with(ends), "{error}");
     }
 
     #[test]

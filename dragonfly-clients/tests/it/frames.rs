@@ -18,7 +18,7 @@ const LIMIT: usize = 16 << 20;
 /// What comes of `bytes` when they arrive in pieces of `piece`, and the error that ended it, if any.
 ///
 /// What is shown of a message of `large` bytes or more must be its beginning, and grow.
-fn read(
+pub(super) fn read(
     bytes: &[u8],
     piece: usize,
     large: usize,

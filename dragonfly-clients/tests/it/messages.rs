@@ -35,7 +35,7 @@ pub(super) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 
 /// What a client with the limit sees when a server sends `bytes` behind its welcome, the first
 /// `early` of them with it and the rest in pieces of `piece`.
-fn sent(bytes: Vec<u8>, early: usize, piece: usize) -> (Vec<Seen>, ClientError) {
+pub(super) fn sent(bytes: Vec<u8>, early: usize, piece: usize) -> (Vec<Seen>, ClientError) {
     let server = Server::start(move |mut stream| {
         let mut first = welcome(&read_request(&mut stream).key);
         first.extend(&bytes[..early]);

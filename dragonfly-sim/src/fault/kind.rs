@@ -89,7 +89,7 @@ kinds! {
     ConnectHangs "connect-hangs" Connect []
     /// The venue accepts the connection and closes it at once.
     AcceptThenClose "accept-then-close" Connect []
-    /// The venue answers 429 and asks to wait.
+    /// The venue answers 429 or 403 and asks to wait.
     RetryAfter "retry-after" Connect []
     /// A message is lost.
     Gap "gap" Message []

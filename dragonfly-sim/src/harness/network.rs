@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use crate::{
     exchange::{Conversation, Dialect, Frame},
+    fault::Schedule,
     post::{Counter, Post},
     random::Random,
 };
@@ -130,11 +131,19 @@ impl Conn {
     }
 
     /// The venue sends messages, to which faults may happen.
-    pub(super) fn post(&mut self, frames: Vec<Frame>, now: u64, counter: &mut Counter<'_>) {
+    pub(super) fn post(
+        &mut self,
+        frames: Vec<Frame>,
+        now: u64,
+        next_stream: &mut u64,
+        schedule: &mut Schedule,
+        target: &dyn Fn(usize) -> (&'static str, u32, String),
+    ) {
         let is_mute = now < self.mute_until;
+        let mut counter = Counter::new(next_stream, schedule, target);
         for frame in frames {
             let close = frame.close.filter(|_| !is_mute);
-            for frame in self.post.pass(frame, is_mute, counter) {
+            for frame in self.post.pass(frame, is_mute, &mut counter) {
                 self.send_down(Down::Frame(frame), now);
             }
             if close.is_some() {

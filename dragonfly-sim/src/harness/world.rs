@@ -19,7 +19,6 @@ use crate::{
     ledger::{Entry, Record},
     market::Market,
     oracle::{Leg, Limits, Oracle, Rule, Violation},
-    post::Counter,
     random::Random,
 };
 
@@ -339,11 +338,7 @@ impl<'a> World<'a> {
             let native = exchange.listings[listing].native.clone();
             (exchange.dialect.name, number, native)
         };
-        conn.post(
-            out,
-            self.now,
-            &mut Counter::new(next_stream, schedule, &target),
-        );
+        conn.post(out, self.now, next_stream, schedule, &target);
         Some(said)
     }
 

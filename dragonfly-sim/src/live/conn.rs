@@ -58,7 +58,7 @@ pub(super) enum Step {
 pub(super) enum Fate {
     /// With a reset.
     Cut,
-    /// Never; but nothing is read and nothing is written any more.
+    /// Not for a long time; but nothing is read and nothing is written any more.
     HalfOpen,
     /// The client has gone.
     Gone,

@@ -111,7 +111,11 @@ impl Door {
     }
 
     fn socket(&self) -> io::Result<TcpSocket> {
-        let socket = TcpSocket::new_v4()?;
+        let socket = if self.address.is_ipv4() {
+            TcpSocket::new_v4()?
+        } else {
+            TcpSocket::new_v6()?
+        };
         // The connections that were accepted on it are still there.
         socket.set_reuseaddr(true)?;
         socket.bind(self.address)?;
@@ -159,7 +163,7 @@ impl Door {
     async fn welcome(&self, mut tcp: TcpStream) {
         // Without it the system delays small messages; a socket that refuses is slow, not wrong.
         tcp.set_nodelay(true).ok();
-        let attempt = self.attempt();
+        let attempt = self.floor.get().knock(self.venue);
         let kind = attempt.map(|attempt| attempt.kind);
         if kind == Some(Kind::TlsHangs) {
             return self.proved(attempt, hang(&mut tcp).await);
@@ -199,17 +203,6 @@ impl Door {
         }
     }
 
-    /// The fault that wants this attempt to go wrong, if there is one.
-    fn attempt(&self) -> Option<Attempt> {
-        let mut floor = self.floor.get();
-        let now = floor.now();
-        let venue = &mut floor.venues[self.venue];
-        let attempt = venue.next_attempt.take();
-        let is_early = now < venue.not_before;
-        floor.early += u64::from(is_early);
-        attempt
-    }
-
     fn proved(&self, attempt: Option<Attempt>, is_proved: bool) {
         if let (Some(attempt), true) = (attempt, is_proved) {
             self.floor.get().schedule.keep(attempt.index);
@@ -233,7 +226,7 @@ impl Door {
         request: &upgrade::Request,
         attempt: Option<Attempt>,
     ) -> bool {
-        let wrong = attempt.and_then(|at| Some((at, upgrade::wrong(at.kind, at.lasting)?)));
+        let wrong = attempt.and_then(|at| Some((at, upgrade::wrong(&at)?)));
         if let Some((attempt, answer)) = wrong {
             if attempt.kind == Kind::RetryAfter {
                 self.floor.get().bar(self.venue, attempt.lasting);

@@ -2,7 +2,7 @@
 //! ledger. Nothing here waits; the time comes from the one clock.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -10,7 +10,7 @@ use dragonfly_core::clock::Clock;
 use tokio::sync::Notify;
 
 use super::{
-    Rate,
+    Arrival, Head, Rate,
     conn::{Conn, Fate, Parcel, Spoil, Step},
     pipe::Controls,
 };
@@ -28,11 +28,15 @@ const MS: u64 = 1_000_000;
 const FAR_BEHIND: u64 = 1_000 * MS;
 /// How many messages may wait before a market without a pace of its own waits too.
 const ENOUGH: usize = 64;
+/// How many attempts to connect are remembered.
+const MOST_ARRIVALS: usize = 65_536;
 
 /// A venue.
 pub(super) struct Venue {
     pub(super) dialect: &'static Dialect,
     pub(super) listings: Vec<Listing>,
+    /// What clients were last told of each listing.
+    pub(super) heads: BTreeMap<usize, Head>,
     /// What will become of the next attempt to connect.
     pub(super) next_attempt: Option<Attempt>,
     /// The fault that wants the next subscription refused.
@@ -51,6 +55,8 @@ pub(super) struct Attempt {
     pub(super) index: usize,
     /// How long it takes, in ns.
     pub(super) lasting: u64,
+    /// One of two ways in which it can happen.
+    pub(super) is_other: bool,
 }
 
 /// Everything connections share.
@@ -71,8 +77,8 @@ pub(super) struct Floor {
     /// Whether a connection has been cut for the sake of a fault of requests.
     pub(super) is_provoking: bool,
     pub(super) is_calm: bool,
-    /// Attempts to connect that came sooner than the venue had asked for.
-    pub(super) early: u64,
+    /// The last attempts to connect.
+    pub(super) arrivals: VecDeque<Arrival>,
     /// Wakes the market.
     pub(super) wake: Arc<Notify>,
 }
@@ -224,6 +230,21 @@ impl Floor {
         Some(said)
     }
 
+    /// A client knocks; the fault that wants its attempt to go wrong, if there is one.
+    pub(super) fn knock(&mut self, venue: usize) -> Option<Attempt> {
+        let at = self.now();
+        let venue = &mut self.venues[venue];
+        if self.arrivals.len() == MOST_ARRIVALS {
+            self.arrivals.pop_front();
+        }
+        self.arrivals.push_back(Arrival {
+            at,
+            venue: venue.dialect.name,
+            is_early: at < venue.not_before,
+        });
+        venue.next_attempt.take()
+    }
+
     /// A client has got through to a venue; the connection's number.
     pub(super) fn open(&mut self, venue: usize, controls: Arc<Controls>) -> u64 {
         self.connections += 1;
@@ -309,11 +330,19 @@ impl Floor {
     }
 
     /// A message has been handed to the system: it goes into the ledger.
-    pub(super) fn delivered(&mut self, venue: usize, socket: u32, frame: Frame) {
+    pub(super) fn deliver(&mut self, venue: usize, socket: u32, frame: Frame) {
         let at = self.now();
         (self.sink)(Record::Heard { at, socket });
         for claim in frame.claims {
-            let venue = &self.venues[venue];
+            let venue = &mut self.venues[venue];
+            venue.heads.insert(
+                claim.listing,
+                Head {
+                    at,
+                    stream: claim.stream,
+                    seq: claim.seq,
+                },
+            );
             let entry = Entry {
                 at,
                 socket,

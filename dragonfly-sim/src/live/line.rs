@@ -27,6 +27,9 @@ const WRITE_STALL: Duration = Duration::from_secs(10);
 /// How long a client may keep up a connection on which it was sent what no client may accept.
 const OUTRAGE_WAIT: Duration = Duration::from_secs(10);
 
+/// How long a connection that is half-open is kept.
+const HALF_OPEN: Duration = Duration::from_secs(600);
+
 /// The connection is over; nothing more can be sent on it.
 struct Over;
 
@@ -72,7 +75,7 @@ where
     reader.await.ok();
     let fate = floor.get().conns.remove(&id).and_then(|conn| conn.fate);
     match fate {
-        Some(Fate::HalfOpen) => std::future::pending().await,
+        Some(Fate::HalfOpen) => sleep(HALF_OPEN).await,
         Some(Fate::Cut) => {}
         // The client may be gone already.
         _ => {
@@ -137,7 +140,7 @@ where
 
     fn delivered(&self, frame: Frame) {
         let mut floor = self.floor.get();
-        floor.delivered(self.venue, self.socket, frame);
+        floor.deliver(self.venue, self.socket, frame);
     }
 
     /// Sends a message in the way that a fault wants it.

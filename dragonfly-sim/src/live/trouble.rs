@@ -116,14 +116,16 @@ impl Floor {
         let Some(at) = self.conns.get(&id).map(|conn| conn.venue) else {
             return;
         };
-        let venue = &mut self.venues[at];
-        if venue.next_attempt.is_some() {
+        if self.venues[at].next_attempt.is_some() {
             return;
         }
+        let is_other = self.chance(index);
+        let venue = &mut self.venues[at];
         venue.next_attempt = Some(Attempt {
             kind,
             index,
             lasting,
+            is_other,
         });
         venue.door.notify_one();
         tracing::info!(%kind, venue = venue.dialect.name, "fault of the next attempt");

@@ -4,6 +4,7 @@
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
+use super::floor::Attempt;
 use crate::fault::Kind;
 
 /// The largest request head, in bytes.
@@ -68,15 +69,17 @@ pub(super) fn refuse(status: &str, more: &str) -> String {
     format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n{more}\r\n")
 }
 
-/// The wrong answer that the fault wants; `lasting` is in ns.
-pub(super) fn wrong(kind: Kind, lasting: u64) -> Option<String> {
-    let answer = match kind {
+/// The wrong answer that the fault wants.
+pub(super) fn wrong(attempt: &Attempt) -> Option<String> {
+    let answer = match attempt.kind {
         Kind::RetryAfter => {
-            let seconds = lasting.div_ceil(1_000_000_000);
-            refuse(
-                "429 Too Many Requests",
-                &format!("Retry-After: {seconds}\r\n"),
-            )
+            let seconds = attempt.lasting.div_ceil(1_000_000_000);
+            let status = if attempt.is_other {
+                "403 Forbidden"
+            } else {
+                "429 Too Many Requests"
+            };
+            refuse(status, &format!("Retry-After: {seconds}\r\n"))
         }
         Kind::Upgrade200 => {
             let page = "<html><body>Welcome</body></html>";

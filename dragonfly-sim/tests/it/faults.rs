@@ -39,7 +39,7 @@ const ATTEMPTS: [Case; 14] = [
     (Kind::ConnectRefused, "kraken", "refused"),
     (Kind::ConnectHangs, "bybit", "connection timed out"),
     (Kind::AcceptThenClose, "binance", "ended at once"),
-    (Kind::RetryAfter, "kraken", "HTTP 429, retry after 4"),
+    (Kind::RetryAfter, "kraken", "retry after 4"),
     (Kind::TlsHangs, "bitstamp", "silence in the handshake"),
     (Kind::UnknownCa, "kraken", "UnknownIssuer"),
     (Kind::WrongHost, "bybit", "not valid for name"),

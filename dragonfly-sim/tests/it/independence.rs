@@ -29,7 +29,7 @@ fn names(place: &str, part: &str) -> Vec<String> {
 #[test]
 fn market_dialects_ledger_and_oracle_share_no_code_with_the_product() {
     for place in [
-        "market", "exchange", "fault", "ledger", "oracle", "random", "fuzz",
+        "market", "exchange", "fault", "ledger", "oracle", "random", "fuzz", "post",
     ] {
         for product in [
             "dragonfly_core",
@@ -74,6 +74,7 @@ fn feeds_and_aggregators_are_known_to_the_harness_alone() {
         "session",
         "sim",
         "server",
+        "live",
         "tape",
         "naive_book",
         "recording",

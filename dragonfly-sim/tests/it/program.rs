@@ -1,12 +1,24 @@
 //! The program: wrong input is one clear line and exit code 2.
 
-use std::process::{Command, Output};
+use std::{
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Command, Output, Stdio},
+};
 
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_dragonfly-sim"))
         .args(arguments)
         .output()
         .unwrap()
+}
+
+/// A folder of the test's own.
+fn folder(name: &str) -> PathBuf {
+    let folder = format!("dragonfly-sim-{name}-{}", std::process::id());
+    let folder = std::env::temp_dir().join(folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 #[test]
@@ -113,6 +125,74 @@ fn a_failing_seed_exits_with_1_and_its_files_are_found_wrong_too() {
 }
 
 #[test]
+fn wrong_options_of_serve_are_one_line_and_exit_code_2() {
+    let folder = folder("wrong");
+    let machine = folder.join("machine.toml");
+    std::fs::write(&machine, "[[fault]]\nname = \"clock-step\"").unwrap();
+    let machine = machine.to_str().unwrap();
+    let cases: [(&[&str], &str); 9] = [
+        (&["serve", "--venues", "mtgox"], "`mtgox`"),
+        (&["serve", "--instruments", "btc"], "\"btc-USDT\""),
+        (&["serve", "--instruments", "0"], "at least one"),
+        (&["serve", "--rate", "0"], "a rate of 0"),
+        (&["serve", "--rate", "fast"], "or max"),
+        (&["serve", "--for", "0"], "--for"),
+        (&["serve", "--plan", "/no/such/plan"], "/no/such/plan"),
+        (
+            &["serve", "--plan", machine],
+            "clock-step happens to the client's machine",
+        ),
+        (&["serve", "--bind", "0.0.0.0:1"], "loopback"),
+    ];
+    for (arguments, named) in cases {
+        let output = run(arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+        assert!(said.contains(named), "{arguments:?}: {said}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_fault_that_never_fires_is_named_and_exits_with_1() {
+    let folder = folder("unfired");
+    let [plan, ledger] = ["plan.toml", "ledger.jsonl"].map(|name| folder.join(name));
+    // Nobody connects, so that there is nothing to cut.
+    std::fs::write(
+        &plan,
+        "[[fault]]\nname = \"cut\"\n[[fault]]\nname = \"gap\"",
+    )
+    .unwrap();
+    let (plan, ledger) = (plan.to_str().unwrap(), ledger.to_str().unwrap());
+    let serve = [
+        "serve",
+        "--venues",
+        "bybit,kraken",
+        "--instruments",
+        "2",
+        "--for",
+        "1",
+    ];
+    let output = run(&[&serve[..], &["--plan", plan, "--ledger", ledger]].concat());
+    let [said, complained] =
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    assert_eq!(output.status.code(), Some(1), "{said}{complained}");
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].starts_with("bybit wss://localhost:"), "{said}");
+    assert!(
+        lines[0].ends_with("/v5/public/spot BTCUSDT ETHUSDT"),
+        "{said}"
+    );
+    assert!(lines[1].ends_with("/v2 BTC/USDT ETH/USDT"), "{said}");
+    assert_eq!(lines[2..], ["fault cut 0", "fault gap 0"]);
+    let named = "fault 1 (cut) never fired\nfault 2 (gap) never fired\n";
+    assert_eq!(complained, named);
+    assert_eq!(run(&serve).status.code(), Some(0), "no fault, no failure");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn a_page_is_made_of_what_the_checks_found_and_a_bad_file_is_named() {
     let folder = std::env::temp_dir().join(format!("dragonfly-sim-page-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -147,6 +227,34 @@ fn a_page_is_made_of_what_the_checks_found_and_a_bad_file_is_named() {
         assert!(said.lines().count() == 1 && said.contains(named), "{said}");
     }
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn told_to_end_it_ends_in_order() {
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_dragonfly-sim"))
+        .args(["serve", "--venues", "kraken"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(serve.stdout.take().unwrap()).lines();
+    let line = lines.next().unwrap().unwrap();
+    assert!(line.ends_with("/v2 BTC/USDT"), "{line}");
+    let pid = serve.id().to_string();
+    let told = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(told.unwrap().success());
+    assert_eq!(serve.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn the_example_plan_can_be_read_and_every_fault_is_listed() {
+    let plan = concat!(env!("CARGO_MANIFEST_DIR"), "/plans/outages.toml");
+    let plan = dragonfly_sim::fault::Plan::parse(&std::fs::read_to_string(plan).unwrap()).unwrap();
+    let said = String::from_utf8(run(&["serve", "--list"]).stdout).unwrap();
+    for fault in plan.faults {
+        let is_listed = |line: &str| line.split(' ').next() == Some(fault.kind.name());
+        assert!(said.lines().any(is_listed), "{} in {said}", fault.kind);
+    }
+    assert!(!said.contains("clock-step"));
 }
 
 #[test]

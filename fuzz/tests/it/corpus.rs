@@ -37,7 +37,11 @@ fn what_comes_of_the_corpus_breaks_nothing() {
             match execute(target, &input) {
                 // A build without optimisation, on a machine that has other things to do.
                 Ok(_) | Err(Failure::Slow(_)) => {}
-                Err(failure) => panic!("{} {number}: {failure}: {}", target.name, escape(&input)),
+                Err(failure) => panic!(
+                    "{} {number}: {failure}: {:.300}",
+                    target.name,
+                    escape(&input)
+                ),
             }
         }
     }

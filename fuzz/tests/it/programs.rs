@@ -39,11 +39,10 @@ fn a_campaign_says_what_it_did() {
     let (code, text) = run(&["--only", only, "--executions", "3000", "--result", path]);
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("3000 executions"), "{text}");
-    let written: serde_json::Value =
-        serde_json::from_str(&fs::read_to_string(&result).unwrap()).unwrap();
+    let written = dragonfly_sim::report::Result::read(&result).unwrap();
     fs::remove_file(&result).unwrap();
-    assert_eq!(written["violations"], 0);
-    assert_eq!(written["figures"]["executions"], "3000");
+    assert_eq!(written.violations, 0);
+    assert_eq!(written.figures["R5: executions"], "3000");
 }
 
 #[test]

@@ -14,10 +14,16 @@ use dragonfly_sim::{
     ledger,
     live::{Live, Options, Rate, Sink},
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 /// How long faults are spread over where no end is given.
 const LONG: Duration = Duration::from_secs(24 * 3_600);
+
+/// How much of the ledger a crash may cost, in ns.
+const FLUSH: u64 = 100_000_000;
 
 #[derive(clap::Args)]
 pub(crate) struct Serve {
@@ -25,14 +31,9 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "VENUE,..", value_delimiter = ',')]
     venues: Vec<String>,
 
-    /// The instruments of every venue: a currency, against the venue's usual one, or a pair.
-    #[arg(
-        long,
-        value_name = "BTC,ETH-USDT,..",
-        value_delimiter = ',',
-        default_value = "BTC"
-    )]
-    instruments: Vec<String>,
+    /// The instruments of every venue: currencies against USDT, pairs, or how many.
+    #[arg(long, value_name = "BTC,ETH-USD,..|N", default_value = "BTC", value_parser = instruments)]
+    instruments: Instruments,
 
     /// What markets and faults are drawn from.
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -68,6 +69,32 @@ pub(crate) struct Serve {
     list: bool,
 }
 
+#[derive(Clone)]
+struct Instruments(Vec<String>);
+
+fn instruments(text: &str) -> Result<Instruments, String> {
+    let names: Vec<String> = match text.parse::<u16>() {
+        Ok(0) => return Err("expected at least one instrument".to_owned()),
+        Ok(count) => (0..count).map(coin).collect(),
+        Err(_) => text.split(',').map(str::to_owned).collect(),
+    };
+    let pair = |name: String| {
+        if name.contains('-') {
+            name
+        } else {
+            format!("{name}-USDT")
+        }
+    };
+    Ok(Instruments(names.into_iter().map(pair).collect()))
+}
+
+/// The name of the coin of this number.
+fn coin(number: u16) -> String {
+    let known = ["BTC", "ETH", "SOL", "XRP", "DOGE", "ADA", "LTC", "DOT"];
+    let known = known.get(usize::from(number)).copied();
+    known.map_or_else(|| format!("COIN{number}"), str::to_owned)
+}
+
 fn rate(text: &str) -> Result<Rate, String> {
     if text == "max" {
         return Ok(Rate::AsFast);
@@ -88,12 +115,10 @@ pub(crate) fn serve(args: &Serve) -> Result<bool, String> {
     if let Some(path) = &args.ca_out {
         std::fs::write(path, live.ca_pem()).map_err(|error| unwritten(path, &error))?;
     }
-    for (venue, endpoint) in live.endpoints() {
-        let books = live.books().into_iter().filter(|book| book.venue == venue);
-        let symbols: Vec<String> = books.map(|book| book.symbol).collect();
-        println!("{venue} {endpoint} {}", symbols.join(" "));
-    }
-    wait(args.seconds)?;
+    // Whoever reads where to connect may also end the program.
+    let ending = Ending::new().map_err(|error| error.to_string())?;
+    tell(&live, args.ca_out.as_deref());
+    ending.wait(args.seconds);
     let unfired = live.unfired();
     for (kind, count) in live.fired() {
         println!("fault {kind} {count}");
@@ -105,10 +130,28 @@ pub(crate) fn serve(args: &Serve) -> Result<bool, String> {
     Ok(unfired.is_empty())
 }
 
+/// Says where to connect, and how the project's own server does.
+fn tell(live: &Live, ca: Option<&Path>) {
+    let (books, mut venues, mut endpoints) = (live.books(), Vec::new(), String::new());
+    for (venue, endpoint) in live.endpoints() {
+        let own = books.iter().filter(|book| book.venue == venue);
+        let symbols: Vec<&str> = own.map(|book| book.symbol.as_str()).collect();
+        println!("{venue} {endpoint} {}", symbols.join(" "));
+        endpoints += &format!(" --endpoint {venue}={endpoint}");
+        venues.push(venue);
+    }
+    if let (Some(book), Some(ca)) = (books.first(), ca) {
+        let (name, venues, ca) = (&book.instrument, venues.join(","), ca.display());
+        println!(
+            "# dragonflybot-grpc-server --instrument-name {name} --venues {venues}{endpoints} --tls-ca {ca}"
+        );
+    }
+}
+
 fn options(args: &Serve) -> Result<Options, String> {
     let mut options = Options::new(args.seed);
     options.venues.clone_from(&args.venues);
-    options.instruments.clone_from(&args.instruments);
+    options.instruments.clone_from(&args.instruments.0);
     options.rate = args.rate;
     options.bind = args.bind;
     let seconds = args
@@ -134,10 +177,16 @@ fn sink(path: Option<&Path>) -> Result<Sink, String> {
     };
     let file = File::create(path).map_err(|error| unwritten(path, &error))?;
     let (mut file, name) = (Some(BufWriter::new(file)), path.to_owned());
+    let mut flushed_at = 0;
     Ok(Box::new(move |record| {
-        let written = file
-            .as_mut()
-            .map(|file| ledger::write(file, &record).and_then(|()| file.flush()));
+        let is_time = record.at() >= flushed_at + FLUSH;
+        if is_time {
+            flushed_at = record.at();
+        }
+        let written = file.as_mut().map(|file| {
+            ledger::write(file, &record)?;
+            if is_time { file.flush() } else { Ok(()) }
+        });
         if let Some(Err(error)) = written {
             eprintln!("{}", unwritten(&name, &error));
             file = None;
@@ -145,24 +194,38 @@ fn sink(path: Option<&Path>) -> Result<Sink, String> {
     }))
 }
 
-/// Waits for the end of the time, for Ctrl-C or for SIGTERM.
-fn wait(seconds: Option<u32>) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| error.to_string())?;
-    let limit = seconds.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
-    let ended = runtime.block_on(async {
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            () = tokio::time::sleep(limit) => {}
-        }
-        Ok::<(), std::io::Error>(())
-    });
-    ended.map_err(|error| error.to_string())
+/// What ends the program: the time, Ctrl-C or SIGTERM.
+struct Ending {
+    runtime: Runtime,
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Ending {
+    fn new() -> std::io::Result<Self> {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().build()?;
+        let inside = runtime.enter();
+        let interrupt = signal(SignalKind::interrupt())?;
+        let terminate = signal(SignalKind::terminate())?;
+        drop(inside);
+        Ok(Self {
+            runtime,
+            interrupt,
+            terminate,
+        })
+    }
+
+    fn wait(mut self, seconds: Option<u32>) {
+        let limit = seconds.map_or(Duration::MAX, |seconds| Duration::from_secs(seconds.into()));
+        self.runtime.block_on(async {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+                () = tokio::time::sleep(limit) => {}
+            }
+        });
+    }
 }
 
 fn list() {

@@ -1,8 +1,8 @@
 //! What came out of a campaign, for people and for programs.
 
-use std::{collections::BTreeMap, fs, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
-use serde_json::json;
+use dragonfly_sim::report;
 
 use crate::{
     Options,
@@ -46,28 +46,24 @@ fn failures(tally: &Tally) -> String {
 
 /// Writes the outcome as one JSON object.
 pub(crate) fn write(outcome: &Outcome, options: &Options, path: &Path) -> Result<(), String> {
-    let mut figures = BTreeMap::new();
+    let title = "Every reader of bytes: at most 100 ms and 16 x input + 1 MiB, and no panic";
+    let mut result = report::Result::new("fuzz", title).shows(&["R5", "S2"]);
+    let (executions, seed) = (options.executions, options.seed);
+    result.command = format!("dragonfly-fuzz --executions {executions} --seed {seed}");
+    if !options.only.is_empty() {
+        result.command += &format!(" --only {}", options.only.join(","));
+    }
+    result.seconds = outcome.time.as_duration().as_secs_f64();
+    result.violations = outcome.failures();
+    let mut note = |name: &str, figure: String| result.figures.insert(name.to_owned(), figure);
+    note("R5: executions", outcome.executions().to_string());
     for (target, tally) in &outcome.targets {
         let (executions, slowest) = (tally.executions, tally.worst.cpu.as_micros());
-        let rate = rate(tally);
+        let (rate, memory) = (rate(tally), tally.worst.memory);
         let figure = format!(
-            "{executions} executions, {rate:.0} per CPU second, at most {slowest} us and {} bytes",
-            tally.worst.memory
+            "{executions} executions, {rate:.0} per CPU second, at most {slowest} us and {memory} bytes"
         );
-        figures.insert(target.name.to_owned(), figure);
+        note(target.name, figure);
     }
-    figures.insert("executions".to_owned(), outcome.executions().to_string());
-    let result = json!({
-        "check": "fuzz",
-        "title": "Every reader of bytes: no panic, no more than 100 ms, no more than 16 x input + 1 MiB",
-        "promises": ["R5", "S2"],
-        "command": format!(
-            "dragonfly-fuzz --executions {} --seed {}", options.executions, options.seed
-        ),
-        "seconds": outcome.time.as_duration().as_secs_f64(),
-        "violations": outcome.failures(),
-        "figures": figures,
-    });
-    let said = |error: std::io::Error| format!("{}: {error}", path.display());
-    fs::write(path, format!("{result:#}\n")).map_err(said)
+    result.write(path).map_err(|error| error.to_string())
 }
