@@ -58,11 +58,13 @@ fn wrong_input_is_one_line_and_exit_code_2() {
 #[test]
 fn wrong_options_of_fuzz_and_check_are_one_line_and_exit_code_2() {
     let outages = concat!(env!("CARGO_MANIFEST_DIR"), "/plans/outages.toml");
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 10] = [
         (
             &["fuzz", "--seed", "1", "--plan", outages],
             "takes real sockets",
         ),
+        (&["model", "--cases", "5..5"], "no cases in 5..5"),
+        (&["model", "--case", "1", "--plant", "tulip"], "tulip"),
         (&["fuzz", "--seeds", "5"], "FROM..TO"),
         (&["fuzz", "--seeds", "5..5"], "no seeds in 5..5"),
         (&["fuzz", "--seed", "1", "--venues", "mtgox"], "mtgox"),
