@@ -234,7 +234,7 @@ impl Cursor<'_> {
     #[inline]
     pub fn level(&mut self, price_key: &[u8], qty_key: &[u8]) -> Parse<(Level, Decimals)> {
         let (mut price, mut qty) = (None, None);
-        self.object(|key, c| {
+        self.fields(|key, c| {
             if key == price_key {
                 price = Some(c.price()?);
             } else if key == qty_key {

@@ -215,12 +215,12 @@ impl Grammar for Books {
             return Ok(Decoded::OTHER);
         }
         let mut found = Found::default();
-        c.object(|key, c| match key {
+        c.fields(|key, c| match key {
             b"stream" => {
                 found.stream = c.text_if_any()?;
                 Ok(())
             }
-            b"data" if c.is_object() => c.object(|key, c| self.field(key, c, &mut found, update)),
+            b"data" if c.is_object() => c.fields(|key, c| self.field(key, c, &mut found, update)),
             _ => self.field(key, c, &mut found, update),
         })?;
         c.end()?;

@@ -233,7 +233,7 @@ impl Grammar for Books {
         }
         let (mut topic, mut kind, mut pushed, mut matched) = (None, None, None, None);
         let mut book = Later::Missing;
-        c.object(|key, c| {
+        c.fields(|key, c| {
             match key {
                 b"topic" => topic = c.text_if_any()?.and_then(order_book),
                 b"type" => kind = c.text_if_any()?,
@@ -288,7 +288,7 @@ fn order_book(topic: &[u8]) -> Option<(usize, &[u8])> {
 #[inline]
 fn data(c: &mut Cursor<'_>, update: &mut BookUpdate) -> Parse<()> {
     let (mut bids, mut asks, mut number) = (false, false, None);
-    c.object(|key, c| {
+    c.fields(|key, c| {
         match key {
             b"b" => {
                 c.pairs(&mut update.bids, usize::MAX)?;
