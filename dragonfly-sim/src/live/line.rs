@@ -73,7 +73,7 @@ where
     hearer.abort();
     // Those who read and heard hold a part of the socket until they are gone.
     reader.await.ok();
-    let fate = floor.get().conns.remove(&id).and_then(|conn| conn.fate);
+    let fate = floor.get().conns.remove(&id).and_then(|conn| conn.fate());
     match fate {
         Some(Fate::HalfOpen) => sleep(HALF_OPEN).await,
         Some(Fate::Cut) => {}
