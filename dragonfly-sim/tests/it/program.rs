@@ -205,6 +205,35 @@ fn a_fault_that_never_fires_is_named_and_exits_with_1() {
 }
 
 #[test]
+fn a_drill_without_its_programs_is_one_line_and_exit_code_2() {
+    let (out, none) = (
+        std::env::temp_dir().join("dragonfly-no-drill"),
+        "/no/such/program",
+    );
+    let out = out.to_str().unwrap();
+    let cases: [(&[&str], &str); 3] = [
+        (&["drill", "--server", none], "--client"),
+        (
+            &["drill", "--server", none, "--client", none, "--out", out],
+            none,
+        ),
+        (
+            &[
+                "drill", "--server", none, "--client", none, "--seeds", "5..5",
+            ],
+            "no seeds in 5..5",
+        ),
+    ];
+    for (arguments, named) in cases {
+        let output = run(arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+        assert!(said.contains(named), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
 fn a_page_is_made_of_what_the_checks_found_and_a_bad_file_is_named() {
     let folder = std::env::temp_dir().join(format!("dragonfly-sim-page-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
