@@ -58,6 +58,9 @@ pub const COVERED_BY: u64 = 100;
 /// How many cases are given out before the updates are counted.
 const BATCH: u64 = 32;
 
+/// A run that has so many failures ends: more of them say no more.
+const MOST_FAILURES: usize = 20;
+
 /// Every how many cases one is done twice, to see that it is the same.
 const TWICE: u64 = 50;
 
@@ -113,6 +116,13 @@ pub fn kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
     Kind::ALL
         .iter()
         .map(|kind| (kind.name(), kind.about().trim()))
+}
+
+/// Whether what is named so is a fault, and nothing that happens to a book when all is well.
+pub fn is_fault(name: &str) -> bool {
+    Kind::ALL
+        .iter()
+        .any(|kind| kind.name() == name && kind.is_fault())
 }
 
 /// Why nothing was run.
@@ -299,7 +309,8 @@ impl Summary {
     }
 }
 
-/// Runs the cases; `on_failure` hears of each failing one as soon as it is known.
+/// Runs the cases; `on_failure` hears of each failing one as soon as it is known. After twenty of
+/// those the rest is left out.
 ///
 /// # Errors
 /// [`ModelError`] when the options are no good.
@@ -322,7 +333,7 @@ pub fn run(
         let work = || {
             loop {
                 let case = next.fetch_add(1, Ordering::Relaxed);
-                if case >= to {
+                if case >= to || locked(&summary).failures.len() >= MOST_FAILURES {
                     return;
                 }
                 let (outcome, failure) = one(case, plant, options.shrink);
@@ -339,8 +350,11 @@ pub fn run(
             work();
         });
         from = to;
-        let enough = |updates| locked(&summary).updates >= updates;
-        if options.updates.is_some_and(enough) {
+        let so_far = locked(&summary);
+        let is_enough = options
+            .updates
+            .is_some_and(|updates| so_far.updates >= updates);
+        if is_enough || so_far.failures.len() >= MOST_FAILURES {
             break;
         }
     }

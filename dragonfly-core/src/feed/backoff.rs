@@ -3,6 +3,11 @@
 //! After "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015): the wait is uniform
 //! between zero and a ceiling that doubles from attempt to attempt.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "sums of times saturate, and counts of messages do not reach 2^64"
+)]
+
 use crate::clock::Nanos;
 
 /// The waits between attempts. Reset it on the first data, not on the handshake: a venue that
