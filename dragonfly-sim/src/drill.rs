@@ -254,7 +254,7 @@ impl Summary {
                 "server killed to the first book of the next, p99",
                 &self.restart,
             ),
-            ("last fault to every book as it is, p99", &self.recovery),
+            ("last fault to every book Live, p99", &self.recovery),
             ("R14: SIGTERM to the end, p99", &self.exit),
         ];
         let named = |(name, times): (&str, &Times)| Some((name.to_owned(), times.words()?));

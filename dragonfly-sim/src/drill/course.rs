@@ -71,7 +71,11 @@ impl Course {
         };
         Self {
             seed,
-            instruments: random.pick(&[1, 1, 1, 2], 1),
+            instruments: if is_of_cuts {
+                1
+            } else {
+                random.pick(&[1, 1, 2], 1)
+            },
             depth: random.pick(&[10, 10, 5], 10),
             rate: random.pick(&[10.0, 20.0, 40.0], 20.0),
             plan,
@@ -100,7 +104,8 @@ impl Course {
 fn cuts(span: u64) -> Plan {
     let mut plan = Plan::default();
     for dialect in DIALECTS {
-        let mut fault = Fault::new(Kind::Cut, 20.0);
+        // Few enough for the budget of connections that the server keeps.
+        let mut fault = Fault::new(Kind::Cut, 15.0);
         fault.venue = Some(dialect.name.to_owned());
         plan.faults.push(fault);
     }

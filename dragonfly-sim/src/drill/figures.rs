@@ -57,6 +57,8 @@ pub(super) struct Figures {
     sockets: HashMap<(String, String), u32>,
     live: HashMap<(String, String), bool>,
     away: HashMap<(String, String), Away>,
+    /// When the server was killed, until its clients have noticed, and from then on.
+    dying: Option<u64>,
     killed: Option<u64>,
 }
 
@@ -110,14 +112,14 @@ impl Figures {
 
     /// The client lost its connection: what it waited for begins anew.
     pub(super) fn lost(&mut self) {
+        self.killed = self.dying.take().or(self.killed);
         self.live.clear();
         self.away.clear();
     }
 
     /// The server was killed.
     pub(super) fn killed(&mut self, at: u64) {
-        self.killed = Some(at);
-        self.lost();
+        self.dying = Some(at);
     }
 }
 
@@ -173,6 +175,12 @@ mod tests {
         assert_eq!(figures.back.len(), 1);
 
         figures.killed(6_000 * MS);
+        show(&mut figures, 5_990, "live", "complete image");
+        assert!(
+            figures.restart.0.is_empty(),
+            "what was still on its way is not of the next server"
+        );
+        figures.lost();
         show(&mut figures, 6_100, "syncing", "subscribed");
         show(&mut figures, 6_200, "live", "complete image");
         assert_eq!(figures.restart.0, [200 * MS]);

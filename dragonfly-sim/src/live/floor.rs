@@ -28,6 +28,8 @@ const MS: u64 = 1_000_000;
 const FAR_BEHIND: u64 = 1_000 * MS;
 /// How many messages may wait before a market without a pace of its own waits too.
 const ENOUGH: usize = 64;
+/// How many changes in a row a market without a pace of its own may make that nobody sees.
+const MOST_UNSEEN: usize = 32;
 /// How many attempts to connect are remembered.
 const MOST_ARRIVALS: usize = 65_536;
 
@@ -141,7 +143,8 @@ impl Floor {
                     self.move_market(venue, listing, due);
                 }
                 if self.rate == Rate::AsFast && !self.is_calm && self.has_room(venue, listing) {
-                    is_busy |= self.move_market(venue, listing, now);
+                    // Many a change is below the levels that the client has asked for.
+                    is_busy |= (0..MOST_UNSEEN).any(|_| self.move_market(venue, listing, now));
                 }
             }
         }
@@ -279,7 +282,7 @@ impl Floor {
     /// What the client said.
     pub(super) fn hear(&mut self, id: u64, incoming: Incoming) {
         let now = self.now();
-        let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.is_up()) else {
+        let Some(conn) = self.conns.get_mut(&id) else {
             return;
         };
         let is_lost = now < conn.deaf_until;
@@ -288,7 +291,8 @@ impl Floor {
             Incoming::Violation(code, _) => conn.push(Parcel::Close(code), now),
             _ if is_lost => {}
             Incoming::Ping(payload) => conn.push(Parcel::Pong(payload), now),
-            Incoming::Text(text) => self.request(id, &text),
+            Incoming::Text(text) if conn.is_up() => self.request(id, &text),
+            Incoming::Text(_) => {}
         }
         self.wake.notify_one();
     }

@@ -2,16 +2,51 @@
 
 use super::{
     conn::{Conn, Fate, Parcel},
-    floor::{Attempt, Floor},
+    floor::{Attempt, Floor, Venue},
 };
 use crate::{
+    SimError,
     exchange::Trick,
-    fault::{Direction, Kind, Place, Target},
+    fault::{Direction, Fault, Kind, Place, Target},
 };
 
 const MS: u64 = 1_000_000;
 
 impl Floor {
+    /// Refuses a fault that could never happen.
+    pub(super) fn check(&self, number: usize, fault: &Fault) -> Result<(), SimError> {
+        let kind = fault.kind;
+        let is_wanted = |name: &str| {
+            kind.fits(name) && fault.venue.as_deref().is_none_or(|venue| venue == name)
+        };
+        let is_named = |venue: &Venue| {
+            let mut listings = venue.listings.iter();
+            fault
+                .instrument
+                .as_ref()
+                .is_none_or(|name| listings.any(|listing| listing.native == *name))
+        };
+        let fitting = self.venues.iter().filter(|v| is_wanted(v.dialect.name));
+        let fitting: Vec<&Venue> = fitting.collect();
+        let reason = if kind.needs_machine() {
+            "it is the client's machine that it happens to, not a venue".to_owned()
+        } else if fitting.is_empty() {
+            "no venue is served that it can happen at".to_owned()
+        } else if !fitting.into_iter().any(is_named) {
+            format!(
+                "no venue has {:?}",
+                fault.instrument.as_deref().unwrap_or("")
+            )
+        } else {
+            return Ok(());
+        };
+        Err(SimError::Fault {
+            number,
+            kind,
+            reason,
+        })
+    }
+
     /// Lets happen what is armed and can happen now.
     pub(super) fn trouble(&mut self, now: u64) {
         for place in [

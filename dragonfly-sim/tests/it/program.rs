@@ -57,7 +57,12 @@ fn wrong_input_is_one_line_and_exit_code_2() {
 
 #[test]
 fn wrong_options_of_fuzz_and_check_are_one_line_and_exit_code_2() {
-    let cases: [(&[&str], &str); 7] = [
+    let outages = concat!(env!("CARGO_MANIFEST_DIR"), "/plans/outages.toml");
+    let cases: [(&[&str], &str); 8] = [
+        (
+            &["fuzz", "--seed", "1", "--plan", outages],
+            "takes real sockets",
+        ),
         (&["fuzz", "--seeds", "5"], "FROM..TO"),
         (&["fuzz", "--seeds", "5..5"], "no seeds in 5..5"),
         (&["fuzz", "--seed", "1", "--venues", "mtgox"], "mtgox"),
@@ -128,7 +133,10 @@ fn wrong_options_of_serve_are_one_line_and_exit_code_2() {
     let machine = folder.join("machine.toml");
     std::fs::write(&machine, "[[fault]]\nname = \"clock-step\"").unwrap();
     let machine = machine.to_str().unwrap();
-    let cases: [(&[&str], &str); 9] = [
+    let nowhere = folder.join("nowhere.toml");
+    std::fs::write(&nowhere, "[[fault]]\nname = \"checksum\"").unwrap();
+    let nowhere = nowhere.to_str().unwrap();
+    let cases: [(&[&str], &str); 10] = [
         (&["serve", "--venues", "mtgox"], "`mtgox`"),
         (&["serve", "--instruments", "btc"], "\"btc-USDT\""),
         (&["serve", "--instruments", "0"], "at least one"),
@@ -138,7 +146,11 @@ fn wrong_options_of_serve_are_one_line_and_exit_code_2() {
         (&["serve", "--plan", "/no/such/plan"], "/no/such/plan"),
         (
             &["serve", "--plan", machine],
-            "clock-step happens to the client's machine",
+            "fault 1 (clock-step) can never happen: it is the client's machine",
+        ),
+        (
+            &["serve", "--venues", "bybit", "--plan", nowhere],
+            "fault 1 (checksum) can never happen: no venue is served",
         ),
         (&["serve", "--bind", "0.0.0.0:1"], "loopback"),
     ];
