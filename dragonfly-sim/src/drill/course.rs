@@ -53,7 +53,7 @@ pub(super) struct Course {
 
 /// How many kinds of faults of the catalogue a run has; with a stride of as many, runs one after
 /// the other go through all of it.
-const KINDS: usize = 6;
+const KINDS: usize = 7;
 
 /// Every how many runs one has nothing but cuts.
 const CUTS_EVERY: u64 = 5;
