@@ -119,7 +119,10 @@ fn is_left_out(kind: Kind) -> bool {
     // A refused book is asked for again after minutes, and a delisted one never comes back. The
     // client's machine is what `blows` are about.
     let is_slow = matches!(kind, Kind::Refused | Kind::LostRequest | Kind::Delisted);
-    is_slow || kind.needs_machine()
+    // These go on to the end of the run, or reach all venues.
+    use Kind::{Lifetime, Renamed, RollingStall, TickSize};
+    let is_broad = matches!(kind, Lifetime | Renamed | RollingStall | TickSize);
+    is_slow || is_broad || kind.needs_machine()
 }
 
 /// Some kinds of the catalogue, each at one venue.
