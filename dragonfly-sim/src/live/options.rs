@@ -159,6 +159,7 @@ impl Options {
             next_attempt: None,
             refuse_next: None,
             not_before: 0,
+            barred_at: 0,
             door: Arc::default(),
         });
         let span = u64::try_from(self.span.as_nanos()).unwrap_or(u64::MAX);
