@@ -8,6 +8,7 @@
 //! cargo bench -p dragonfly-benches --bench fan_out_load
 //! cargo bench -p dragonfly-benches --bench fan_out_load -- --subscribers 1000 --connections 1000 --rate 100 --stalled 50
 //! cargo bench -p dragonfly-benches --bench fan_out_load -- --gate --result r8.json
+//! cargo bench -p dragonfly-benches --bench fan_out_load -- --isolation --result r10.json
 //! ```
 
 #![allow(
@@ -19,6 +20,10 @@
 mod clients;
 #[path = "fan_out_load/gate.rs"]
 mod gate;
+#[path = "fan_out_load/isolation.rs"]
+mod isolation;
+#[path = "fan_out_load/neighbour.rs"]
+mod neighbour;
 #[path = "fan_out_load/ticker.rs"]
 mod ticker;
 
@@ -31,7 +36,7 @@ use std::{
 use dragonfly_aggregators::Bbo;
 use dragonfly_benches::report::Report;
 use dragonfly_core::{
-    flow::Flow,
+    flow::{Flow, merge},
     queue,
     run::{RunOptions, Threads, Wait},
 };
@@ -39,6 +44,7 @@ use dragonfly_grpc::Server;
 use rustix::time::{ClockId, clock_gettime};
 
 use clients::{Plan, Seen};
+use neighbour::Neighbour;
 use ticker::Ticker;
 
 /// One load.
@@ -54,6 +60,8 @@ struct Load {
     seconds: u64,
     threads: Threads,
     wait: Wait,
+    /// A second venue, and then it is measured from the first one's receipt.
+    neighbour: Option<Neighbour>,
 }
 
 const USUAL: Load = Load {
@@ -65,6 +73,7 @@ const USUAL: Load = Load {
     seconds: 5,
     threads: Threads::One,
     wait: Wait::Auto,
+    neighbour: None,
 };
 
 fn main() {
@@ -73,8 +82,10 @@ fn main() {
     if first.as_deref() == Some("--subscribe") {
         return subscribe(&arguments.collect::<Vec<_>>());
     }
-    if first.as_deref() == Some("--gate") {
-        return gate::run(&arguments.collect::<Vec<_>>());
+    match first.as_deref() {
+        Some("--gate") => return gate::run(&arguments.collect::<Vec<_>>()),
+        Some("--isolation") => return isolation::run(&arguments.collect::<Vec<_>>()),
+        _ => {}
     }
     let loads = match first.as_deref() {
         None => vec![
@@ -217,8 +228,15 @@ fn run(load: Load) -> Outcome {
     let books = flow
         .listen(Ticker { rate: load.rate })
         .via(queue::spsc(256));
-    let views = flow.aggregate(books, Bbo::top(10)).via(queue::spsc(256));
-    flow.serve(server, views);
+    if let Some(neighbour) = load.neighbour {
+        let others = flow.listen(neighbour).via(queue::spsc(256));
+        let books = merge([books, others]);
+        let views = flow.aggregate(books, Bbo::top(10)).via(queue::spsc(256));
+        flow.serve(server, views);
+    } else {
+        let views = flow.aggregate(books, Bbo::top(10)).via(queue::spsc(256));
+        flow.serve(server, views);
+    }
     let running = flow
         .launch(RunOptions::from(load.threads).wait(load.wait))
         .unwrap();
@@ -229,6 +247,7 @@ fn run(load: Load) -> Outcome {
         .arg(&address)
         .args([load.connections, streams, load.stalled].map(|n| n.to_string()))
         .args([load.warm_up, load.seconds].map(|n| n.to_string()))
+        .arg(u8::from(load.neighbour.is_some()).to_string())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -274,6 +293,7 @@ fn subscribe(arguments: &[String]) {
         stalled: number(3) as usize,
         warm_up: Duration::from_secs(number(4)),
         measure: Duration::from_secs(number(5)),
+        from_receipt: number(6) == 1,
     };
     let mut cpu = 0.0;
     let seen = clients::run(&plan, |_| {

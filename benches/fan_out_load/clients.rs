@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) stalled: usize,
     pub(crate) warm_up: Duration,
     pub(crate) measure: Duration,
+    /// Counts from when the venue's message was received, and only views that are of a new one.
+    pub(crate) from_receipt: bool,
 }
 
 /// What they have seen.
@@ -105,12 +107,7 @@ pub(crate) fn run(plan: &Plan, mut mark: impl FnMut(&Seen)) -> Seen {
         socket
     };
     let stalled: Vec<_> = (0..plan.stalled)
-        .map(|_| {
-            let socket = connect();
-            // What the reader's kernel would take in its place is not what is measured.
-            set_socket_recv_buffer_size(&socket, 4 * 1024).unwrap();
-            socket
-        })
+        .map(|_| with_little_room(connect()))
         .collect();
     let epoll = epoll::create(CreateFlags::CLOEXEC).unwrap();
     let mut connections: Vec<_> = (0..plan.connections)
@@ -152,7 +149,12 @@ pub(crate) fn run(plan: &Plan, mut mark: impl FnMut(&Seen)) -> Seen {
                 if counts {
                     seen.messages += 1;
                     seen.skipped += stamps.skipped;
-                    histogram.saturating_record(now.0.saturating_sub(stamps.ts_emit).max(1));
+                    let from = if plan.from_receipt {
+                        stamps.ts_recv
+                    } else {
+                        stamps.ts_emit
+                    };
+                    histogram.saturating_record(now.0.saturating_sub(from).max(1));
                 }
             };
             connection.receiver.take(&buffer[..count], each, &mut reply);
@@ -168,6 +170,12 @@ pub(crate) fn run(plan: &Plan, mut mark: impl FnMut(&Seen)) -> Seen {
     (seen.p50_us, seen.p99_us) = (us(0.5), us(0.99));
     (seen.p999_us, seen.max_us) = (us(0.999), us(1.0));
     seen
+}
+
+/// What the reader's kernel would take in its place is not what is measured.
+fn with_little_room(socket: TcpStream) -> TcpStream {
+    set_socket_recv_buffer_size(&socket, 4 * 1024).unwrap();
+    socket
 }
 
 /// Reads what waits for those that did not read, up to the number `newest`: each update follows the one

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{Load, Outcome, USUAL};
 
-const TURNS: usize = 7;
+pub(crate) const TURNS: usize = 7;
 const HEALTHY: usize = 150;
 const STALLED: usize = 50;
 
@@ -96,7 +96,11 @@ fn held_kib((alone, beside): (&Outcome, &Outcome)) -> f64 {
 }
 
 /// The median of the ratios turn by turn, and the median of each.
-fn compare(alone: &[Outcome], beside: &[Outcome], of: impl Fn(&Outcome) -> f64) -> (f64, f64, f64) {
+pub(crate) fn compare(
+    alone: &[Outcome],
+    beside: &[Outcome],
+    of: impl Fn(&Outcome) -> f64,
+) -> (f64, f64, f64) {
     let pairs = alone.iter().zip(beside);
     let ratios = pairs
         .map(|(alone, beside)| of(beside) / of(alone))

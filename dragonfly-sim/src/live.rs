@@ -96,7 +96,7 @@ pub struct Book {
     pub symbol: String,
     /// The same in the spelling of all venues, such as `BTC-USDT`.
     pub instrument: String,
-    /// Whether it is traded: false once it has been delisted.
+    /// Whether it is traded under its symbol: false once it has been delisted or renamed.
     pub is_listed: bool,
     /// What a client was last told of it; `None` if nobody has asked for it yet.
     pub head: Option<Head>,
@@ -200,7 +200,7 @@ impl Live {
                 venue: venue.dialect.name,
                 symbol: listing.native.clone(),
                 instrument: pair(name, venue.dialect).join("-"),
-                is_listed: listing.is_listed,
+                is_listed: listing.is_known(),
                 head: venue.heads.get(&at).copied(),
             })
         });
@@ -272,7 +272,7 @@ impl Live {
     }
 
     /// Ends all faults, what lasts and what is still to come; every market goes on, slowly. A
-    /// connection that is half-open stays so, and what was delisted stays delisted.
+    /// connection that is half-open stays so, and what was delisted or renamed stays so.
     pub fn calm(&self) {
         self.floor.get().calm();
     }

@@ -13,6 +13,8 @@ impl World<'_> {
             return true;
         }
         let is_away = self.now < self.read + self.scenario.away;
+        // It comes back on time, whether or not anything else happens then.
+        self.back_at = is_away.then(|| self.read + self.scenario.away);
         if !is_away {
             self.read = self.now;
         }

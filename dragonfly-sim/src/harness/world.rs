@@ -66,6 +66,27 @@ pub(super) struct Port {
     pub(super) silence: Option<(u64, u64)>,
 }
 
+impl Port {
+    fn new(number: u32, exchange: usize, listings: Vec<usize>) -> Self {
+        Self {
+            number,
+            line: Shared::default(),
+            exchange,
+            listings,
+            conn: None,
+            connecting: None,
+            next_attempt: None,
+            refuse_next: None,
+            attempts: Vec::new(),
+            not_before: 0,
+            lifetime: None,
+            ends_at: None,
+            lost_at: None,
+            silence: None,
+        }
+    }
+}
+
 /// Everything there is.
 pub(super) struct World<'a> {
     pub(super) scenario: &'a Scenario,
@@ -88,6 +109,8 @@ pub(super) struct World<'a> {
     pub(super) connections: u64,
     pub(super) looked: u64,
     pub(super) read: u64,
+    /// When the reader of the views, who is away, comes back, in ns.
+    pub(super) back_at: Option<u64>,
     pub(super) starved_until: u64,
     /// Whether a connection has been cut for the sake of a fault of requests.
     pub(super) is_provoking: bool,
@@ -169,6 +192,7 @@ impl<'a> World<'a> {
             connections: 0,
             looked: 0,
             read: 0,
+            back_at: None,
             starved_until: 0,
             is_provoking: false,
             at_once: 0,
@@ -306,11 +330,16 @@ impl<'a> World<'a> {
         });
         let starved = is_starved.then_some(self.starved_until);
         let looked = (!is_starved).then_some(self.looked + LOOK);
-        [markets, ports.min(), self.schedule.due(), starved, looked]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(u64::MAX)
+        let back = self.back_at.filter(|_| !is_starved);
+        let next = [
+            markets,
+            ports.min(),
+            self.schedule.due(),
+            starved,
+            looked,
+            back,
+        ];
+        next.into_iter().flatten().min().unwrap_or(u64::MAX)
     }
 
     /// Markets move, and those who listen are told.

@@ -91,6 +91,10 @@ pub(super) struct Conn {
     pub(super) jammed_until: u64,
     /// Until when what the client says is lost.
     pub(super) deaf_until: u64,
+    /// From when and until when it will be held up once more.
+    pub(super) silence: Option<(u64, u64)>,
+    /// When it has lived long enough.
+    pub(super) ends_at: Option<u64>,
     /// Until when bytes are sent one by one.
     pub(super) byte_wise_until: u64,
     /// Until when what the venue says is late.
@@ -123,6 +127,8 @@ impl Conn {
             mute_until: 0,
             jammed_until: 0,
             deaf_until: 0,
+            silence: None,
+            ends_at: None,
             byte_wise_until: 0,
             late_until: 0,
             random,
@@ -193,6 +199,9 @@ impl Conn {
         if self.fate.is_some() {
             return Step::End;
         }
+        if let Some((_, until)) = self.silence.take_if(|(from, _)| *from <= now) {
+            self.jammed_until = until;
+        }
         let is_byte_wise = now < self.byte_wise_until;
         self.controls
             .is_byte_wise
@@ -231,6 +240,7 @@ impl Conn {
     pub(super) fn heal(&mut self) {
         (self.mute_until, self.jammed_until, self.deaf_until) = (0, 0, 0);
         (self.byte_wise_until, self.late_until) = (0, 0);
+        (self.silence, self.ends_at) = (None, None);
         self.wake.notify_one();
     }
 }

@@ -45,6 +45,8 @@ pub(super) struct Venue {
     pub(super) next_attempt: Option<Attempt>,
     /// The fault that wants the next subscription refused.
     pub(super) refuse_next: Option<usize>,
+    /// How long connections live, in ns, and the fault that wants it so.
+    pub(super) lifetime: Option<(usize, u64)>,
     /// When the venue allows the next attempt, in ns.
     pub(super) not_before: u64,
     /// When it asked for that.
@@ -116,6 +118,7 @@ impl Floor {
             self.schedule.arm(since);
         }
         self.trouble(now);
+        self.bury(now);
         let is_busy = self.trade(now);
         self.talk(now);
         if is_busy { now } else { self.next_at(now) }
@@ -177,7 +180,7 @@ impl Floor {
         is_told
     }
 
-    fn conns_of(&self, venue: usize) -> Vec<u64> {
+    pub(super) fn conns_of(&self, venue: usize) -> Vec<u64> {
         let own = self.conns.iter().filter(|(_, conn)| conn.venue == venue);
         own.map(|(id, _)| *id).collect()
     }
@@ -210,6 +213,8 @@ impl Floor {
             out: &mut out,
         };
         let said = speak(conn.conversation.as_mut(), &mut cx);
+        out.iter_mut()
+            .for_each(|frame| frame.rename(&venue.listings));
         let socket = conn.socket;
         let target = |listing: usize| {
             let native = venue.listings[listing].native.clone();
@@ -266,7 +271,9 @@ impl Floor {
         let socket = slot * count + u32::try_from(venue).unwrap_or(0);
         let random = Random::of(self.seed, &format!("line {id}"));
         let talk = (dialect.open)(id);
-        let conn = Conn::new((venue, slot, socket), dialect, talk, controls, random);
+        let mut conn = Conn::new((venue, slot, socket), dialect, talk, controls, random);
+        let lifetime = self.venues[venue].lifetime;
+        conn.ends_at = lifetime.map(|(_, lasting)| self.now() + lasting);
         self.conns.insert(id, conn);
         self.converse(id, |talk, cx| talk.on_open(cx));
         if let Some(index) = self.venues[venue].refuse_next.take() {
@@ -376,7 +383,7 @@ impl Floor {
         let mut random = Random::of(self.seed, "calm");
         for venue in &mut self.venues {
             (venue.next_attempt, venue.refuse_next) = (None, None);
-            venue.not_before = 0;
+            (venue.lifetime, venue.not_before) = (None, 0);
             for listing in &mut venue.listings {
                 listing.frozen_until = 0;
                 let gap = random.between(100, 900) * MS;

@@ -158,6 +158,7 @@ impl Options {
             heads: BTreeMap::new(),
             next_attempt: None,
             refuse_next: None,
+            lifetime: None,
             not_before: 0,
             barred_at: 0,
             door: Arc::default(),
