@@ -118,28 +118,6 @@ pub(super) struct World<'a> {
     pub(super) found: Vec<Violation>,
 }
 
-impl Port {
-    /// One that nobody has connected to yet.
-    fn new(number: u32, exchange: usize, listings: Vec<usize>) -> Self {
-        Self {
-            number,
-            line: Shared::default(),
-            exchange,
-            listings,
-            conn: None,
-            connecting: None,
-            next_attempt: None,
-            refuse_next: None,
-            attempts: Vec::new(),
-            not_before: 0,
-            lifetime: None,
-            ends_at: None,
-            lost_at: None,
-            silence: None,
-        }
-    }
-}
-
 impl<'a> World<'a> {
     pub(super) fn new(scenario: &'a Scenario, witness: &'a mut dyn Witness) -> Self {
         let mut exchanges: Vec<Exchange> = Vec::new();
