@@ -150,10 +150,9 @@ pub(crate) fn run(plan: &Plan, mut mark: impl FnMut(&Seen)) -> Seen {
         let counts = is_measuring;
         for event in &events {
             let connection = &mut connections[event.data.u64() as usize];
-            let count = read(connection, &mut buffer);
+            let (count, mut reply) = (read(connection, &mut buffer), Vec::new());
             // All that one read brought has been received at one moment.
             let now = clock.utc();
-            let mut reply = Vec::new();
             let newest_receipt = &mut connection.newest_receipt;
             let each = |book: &[u8]| {
                 let stamps = stamps(book);
@@ -181,8 +180,7 @@ pub(crate) fn run(plan: &Plan, mut mark: impl FnMut(&Seen)) -> Seen {
     catch_up(stalled, newest, &mut seen);
     seen.ended = connections.iter().map(|c| c.receiver.ended).sum();
     let us = |quantile| histogram.value_at_quantile(quantile) / 1_000;
-    (seen.p50_us, seen.p99_us) = (us(0.5), us(0.99));
-    (seen.p999_us, seen.max_us) = (us(0.999), us(1.0));
+    [seen.p50_us, seen.p99_us, seen.p999_us, seen.max_us] = [0.5, 0.99, 0.999, 1.0].map(us);
     seen
 }
 
