@@ -54,6 +54,21 @@ pub(crate) struct Frame {
     pub(crate) close: Option<u16>,
 }
 
+impl Frame {
+    /// Says what it says of renamed listings under their new names.
+    pub(crate) fn rename(&mut self, listings: &[Listing]) {
+        let is_renamed = |claim: &Claim| listings[claim.listing].is_renamed;
+        for claim in self.claims.iter().filter(|claim| is_renamed(claim)) {
+            let native = &listings[claim.listing].native;
+            let lower = native.to_ascii_lowercase();
+            let text = String::from_utf8_lossy(&self.text);
+            let text = text.replace(native, &format!("X{native}"));
+            self.text = text.replace(&lower, &format!("x{lower}")).into_bytes();
+        }
+        self.claims.retain(|claim| !is_renamed(claim));
+    }
+}
+
 /// What a conversation sees of its exchange.
 pub(crate) struct Cx<'a> {
     /// Time in ns since the run began.
@@ -170,7 +185,7 @@ impl Cx<'_> {
 
     /// The listing with this symbol, in the venue's own spelling, that is (still) traded.
     fn find(&self, native: &str) -> Option<usize> {
-        let is_it = |l: &Listing| l.is_listed && l.native == native;
+        let is_it = |l: &Listing| l.is_known() && l.native == native;
         self.listings.iter().position(is_it)
     }
 

@@ -32,5 +32,6 @@ pub(crate) use content::{Deal, deal};
 pub(crate) use draw::draw;
 pub use kind::Kind;
 pub(crate) use kind::Place;
+pub(crate) use plan::PlanLine;
 pub use plan::{Direction, Fault, Plan, PlanError};
 pub(crate) use schedule::{Schedule, Target};

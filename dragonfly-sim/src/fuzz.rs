@@ -4,6 +4,7 @@
 //! A run is a function of its seed. What fails is run again with one fault after another taken out,
 //! as long as it still fails, so that a [`Failure`] names the fewest faults it takes.
 
+mod regressions;
 mod trace;
 
 use std::{
@@ -15,6 +16,8 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
+
+pub use regressions::{Regression, regressions};
 
 use crate::{
     fault::{Kind, Plan},
@@ -171,6 +174,15 @@ pub struct Summary {
     pub failures: Vec<Failure>,
 }
 
+/// The seeds that a commit tries besides those of all commits: `count` of them from the number on
+/// that the first ten digits of its hash are. `None` for what begins with no ten hexadecimal digits.
+pub fn window(hash: &str, count: u64) -> Option<Range<u64>> {
+    let digits = hash.get(..10)?;
+    let is_hash = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let first = u64::from_str_radix(digits, 16).ok().filter(|_| is_hash)?;
+    Some(first..first + count)
+}
+
 /// Runs the seeds; `on_failure` hears of each failing one as soon as it is known.
 ///
 /// # Errors
@@ -179,12 +191,24 @@ pub fn fuzz(
     options: &Options,
     on_failure: &(dyn Fn(&Failure) + Sync),
 ) -> Result<Summary, FuzzError> {
+    fuzz_while(options, &|| true, on_failure)
+}
+
+/// Runs the seeds in their order as long as `goes_on` says so before the next is begun.
+///
+/// # Errors
+/// As [`fuzz`].
+pub fn fuzz_while(
+    options: &Options,
+    goes_on: &(dyn Fn() -> bool + Sync),
+    on_failure: &(dyn Fn(&Failure) + Sync),
+) -> Result<Summary, FuzzError> {
     let wishes = options.wishes()?;
     let next = AtomicU64::new(options.seeds.start);
     let summary = Mutex::new(Summary::default());
     let first_error = Mutex::new(None);
     let work = || {
-        loop {
+        while goes_on() {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= options.seeds.end {
                 return;
@@ -344,6 +368,21 @@ fn shrink(wishes: &Wishes, seed: u64, mut keep: Vec<usize>, outcome: &Outcome) -
 }
 
 impl Summary {
+    /// Adds what came of other runs.
+    pub fn join(&mut self, other: Self) {
+        self.seeds += other.seeds;
+        self.messages += other.messages;
+        self.span += other.span;
+        self.digest = self.digest.wrapping_add(other.digest);
+        self.judged.entries += other.judged.entries;
+        self.judged.views += other.judged.views;
+        self.judged.legs += other.judged.legs;
+        for (kind, count) in other.fired {
+            *self.fired.entry(kind).or_insert(0) += count;
+        }
+        self.failures.extend(other.failures);
+    }
+
     fn add(&mut self, seed: u64, outcome: &Outcome, failure: Option<Failure>) {
         self.seeds += 1;
         self.messages += outcome.messages;

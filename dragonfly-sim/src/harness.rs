@@ -11,6 +11,7 @@ mod client;
 mod desk;
 mod digest;
 mod ending;
+mod fragile;
 mod line;
 mod network;
 mod planted;
@@ -19,6 +20,7 @@ mod source;
 mod teller;
 mod telling;
 mod trouble;
+mod watch;
 mod world;
 
 use std::collections::BTreeMap;

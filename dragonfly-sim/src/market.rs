@@ -122,6 +122,22 @@ impl Market {
         self.next_at
     }
 
+    /// One more decimal for every price; false where there is no room for it.
+    pub(crate) fn refine(&mut self) -> bool {
+        let character = &mut self.character;
+        if character.mid > i64::MAX / 1_000 || character.scale.price >= 17 {
+            return false;
+        }
+        character.mid *= 10;
+        character.scale.price += 1;
+        for side in [&mut self.bids, &mut self.asks] {
+            let levels = std::mem::take(side).into_iter();
+            *side = levels.map(|(price, lots)| (price * 10, lots)).collect();
+        }
+        self.version += 1;
+        true
+    }
+
     /// The best `depth` levels.
     pub(crate) fn window(&self, depth: usize) -> Window {
         let level = |(price, lots): (&i64, &i64)| (*price, *lots);

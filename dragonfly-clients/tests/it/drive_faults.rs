@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use dragonfly_clients::Gate;
 use dragonfly_core::{
     client::ClientError,
     clock::Nanos,
@@ -13,7 +14,7 @@ use dragonfly_core::{
     stage::Work,
 };
 
-use super::drive::{Bench, DOWN, Incoming, LIVE, SYNCING, Script, run};
+use super::drive::{Bench, DOWN, Incoming, LIVE, Pair, SYNCING, Script, run};
 
 fn connected(times: usize) -> Script {
     Script {
@@ -129,5 +130,48 @@ fn a_stage_that_panics_waits_until_the_full_queue_has_taken_the_word_that_its_le
         assert!(ended.is_err(), "the panic is the runner's to report");
         let down = bench.states();
         assert_eq!(down.last().map(|state| state.0), Some(DOWN.0));
+    });
+}
+
+#[test]
+fn a_venue_that_asks_to_be_left_alone_is() {
+    run(async || {
+        let wait = ClientError::RetryAfter {
+            status: 429,
+            seconds: 60,
+        };
+        let connects = [Err(wait), Ok(())].into();
+        let mut bench = Bench::new(Script {
+            connects,
+            ..Script::default()
+        });
+        bench.settle();
+        bench.pass(Duration::from_secs(59)).await;
+        assert_eq!(bench.script.lock().unwrap().attempts.len(), 1);
+        bench.pass(Duration::from_secs(2)).await;
+        assert_eq!(bench.script.lock().unwrap().attempts.len(), 2);
+    });
+}
+
+#[test]
+fn a_venue_that_asks_one_connection_to_wait_is_left_alone_by_all() {
+    run(async || {
+        let wait = ClientError::RetryAfter {
+            status: 429,
+            seconds: 60,
+        };
+        let gate = Gate::default();
+        let refused = Script {
+            connects: [Err(wait), Ok(())].into(),
+            ..Script::default()
+        };
+        let mut first = Bench::behind(&gate, refused, Pair, 64);
+        first.settle();
+        let mut other = Bench::behind(&gate, connected(1), Pair, 64);
+        other.settle();
+        other.pass(Duration::from_secs(59)).await;
+        assert_eq!(other.script.lock().unwrap().attempts.len(), 0);
+        other.pass(Duration::from_secs(2)).await;
+        assert_eq!(other.script.lock().unwrap().attempts.len(), 1);
     });
 }

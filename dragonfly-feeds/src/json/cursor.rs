@@ -1,5 +1,11 @@
 //! The cursor: objects, arrays, strings, numbers, and skipping.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "positions go forward within the message, and counts are of what is in it; tried by a fuzz target for each decoder"
+)]
+
 use memchr::memchr2;
 
 use super::{Fault, Parse};
@@ -105,6 +111,27 @@ impl<'a> Cursor<'a> {
                 return Ok(());
             }
         }
+    }
+
+    /// Walks an object as [`object`](Self::object) does, and refuses it when one of its keys comes
+    /// twice: which of the two values would be meant, nobody can know. Beyond the first 16 keys of an
+    /// object it is not looked for.
+    ///
+    /// # Errors
+    /// When this is no object, when a key comes twice, or what `each` returns.
+    #[inline]
+    pub fn fields(&mut self, mut each: impl FnMut(&'a [u8], &mut Self) -> Parse<()>) -> Parse<()> {
+        let (mut seen, mut count) = ([b"".as_slice(); 16], 0);
+        self.object(|key, c| {
+            if seen.iter().take(count).any(|known| *known == key) {
+                return Err(c.fault("a key comes twice"));
+            }
+            if let Some(free) = seen.get_mut(count) {
+                *free = key;
+                count += 1;
+            }
+            each(key, c)
+        })
     }
 
     /// Walks an array: `each` must pass every element.
@@ -306,6 +333,20 @@ mod tests {
             r#"{"e":[],"f":{},"g":[[],[{}]],"h":null,"i":-1.5e+3,"b":"x"}"#,
         ] {
             assert_eq!(value_of(message, "b"), Ok(Some("x".into())), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_comes_twice_is_a_fault() {
+        let walk = |message: &str| Cursor::new(message.as_bytes()).fields(|_, c| c.skip());
+        assert!(walk(r#"{"a":1,"b":2,"A":3,"":4}"#).is_ok());
+        assert!(walk(r#"{"a":{"b":1},"b":1}"#).is_ok());
+        for twice in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"b":1,"a":1,"b":2}"#,
+            r#"{"":1,"":2}"#,
+        ] {
+            assert!(walk(twice).is_err(), "{twice}");
         }
     }
 

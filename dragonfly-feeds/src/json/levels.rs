@@ -1,5 +1,11 @@
 //! Arrays of levels, the greater part of most messages.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "positions go forward within the message, and counts are of what is in it; tried by a fuzz target for each decoder"
+)]
+
 use dragonfly_core::market::{Level, NumberError, Price, Qty};
 use memchr::{memchr2, memrchr};
 
@@ -228,7 +234,7 @@ impl Cursor<'_> {
     #[inline]
     pub fn level(&mut self, price_key: &[u8], qty_key: &[u8]) -> Parse<(Level, Decimals)> {
         let (mut price, mut qty) = (None, None);
-        self.object(|key, c| {
+        self.fields(|key, c| {
             if key == price_key {
                 price = Some(c.price()?);
             } else if key == qty_key {

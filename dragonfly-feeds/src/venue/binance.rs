@@ -4,6 +4,11 @@
 //! symbol, and without it (raw framing) a connection can carry a single instrument. Recordings of
 //! the channel of changes, `<symbol>@depth[@100ms]`, are read by [`Diffs`].
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "positions go forward within the message, and counts are of what is in it; tried by a fuzz target for each decoder"
+)]
+
 use dragonfly_core::{
     clock::{Nanos, UtcNanos},
     feed::{Ack, Ask, Budget, Decoded, FeedPolicy, Subscriber},
@@ -210,12 +215,12 @@ impl Grammar for Books {
             return Ok(Decoded::OTHER);
         }
         let mut found = Found::default();
-        c.object(|key, c| match key {
+        c.fields(|key, c| match key {
             b"stream" => {
                 found.stream = c.text_if_any()?;
                 Ok(())
             }
-            b"data" if c.is_object() => c.object(|key, c| self.field(key, c, &mut found, update)),
+            b"data" if c.is_object() => c.fields(|key, c| self.field(key, c, &mut found, update)),
             _ => self.field(key, c, &mut found, update),
         })?;
         c.end()?;

@@ -294,7 +294,7 @@ fn read<'a>(
     mut into: Option<(&mut BookUpdate, usize)>,
     found: &mut Found<'a>,
 ) -> Parse<()> {
-    c.object(|key, c| match (key, &mut into) {
+    c.fields(|key, c| match (key, &mut into) {
         (b"channel", _) => {
             found.channel = c.text_if_any()?;
             Ok(())
@@ -304,7 +304,7 @@ fn read<'a>(
             Ok(())
         }
         (b"data", Some((update, wanted))) if c.is_object() => {
-            c.object(|key, c| data(key, c, update, *wanted, found))
+            c.fields(|key, c| data(key, c, update, *wanted, found))
         }
         _ => c.skip(),
     })?;

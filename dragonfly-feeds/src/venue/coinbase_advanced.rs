@@ -221,7 +221,7 @@ impl Grammar for Books {
         }
         let (mut is_book, mut time, mut number) = (false, None, None);
         let mut events = Later::Missing;
-        c.object(|key, c| {
+        c.fields(|key, c| {
             match key {
                 b"channel" => is_book = c.text_if_any()? == Some(b"l2_data"),
                 b"timestamp" => time = c.text_if_any()?,
@@ -266,7 +266,7 @@ impl Grammar for Books {
 #[inline]
 fn event(c: &mut Cursor<'_>, update: &mut BookUpdate) -> Parse<()> {
     let (mut kind, mut product, mut has_levels) = (None, None, false);
-    c.object(|key, c| {
+    c.fields(|key, c| {
         match key {
             b"type" => kind = c.text_if_any()?,
             b"product_id" => product = c.text_if_any()?,
@@ -303,7 +303,7 @@ fn levels(c: &mut Cursor<'_>, bids: &mut Vec<Level>, asks: &mut Vec<Level>) -> P
 #[inline]
 fn level(c: &mut Cursor<'_>, bids: &mut Vec<Level>, asks: &mut Vec<Level>) -> Parse<()> {
     let (mut side, mut price, mut qty) = (None, None, None);
-    c.object(|key, c| {
+    c.fields(|key, c| {
         match key {
             b"side" => side = c.text_if_any()?,
             b"price_level" => price = Some(c.price()?.0),

@@ -198,7 +198,7 @@ impl Grammar for Books {
         }
         let (mut is_book, mut kind, mut confirmed, mut unsummed) = (false, None, None, false);
         let mut books = Later::Missing;
-        c.object(|key, c| {
+        c.fields(|key, c| {
             match key {
                 b"channel" => is_book = c.text_if_any()? == Some(b"book"),
                 b"type" => kind = c.text_if_any()?,
@@ -250,7 +250,7 @@ impl Grammar for Books {
 /// The depth of `{"channel":"book","depth":N,..}`.
 fn confirmed_depth(c: &mut Cursor<'_>) -> Parse<Option<usize>> {
     let (mut is_book, mut depth) = (false, None);
-    c.object(|key, c| {
+    c.fields(|key, c| {
         match key {
             b"channel" => is_book = c.text_if_any()? == Some(b"book"),
             b"depth" => depth = c.text_if_any()?.and_then(whole_number),
@@ -266,7 +266,7 @@ fn confirmed_depth(c: &mut Cursor<'_>) -> Parse<Option<usize>> {
 fn book(c: &mut Cursor<'_>, update: &mut BookUpdate, unsummed: &mut bool) -> Parse<()> {
     let (mut pair, mut has_levels) = (None, false);
     let mut decimals = Decimals::default();
-    c.object(|key, c| {
+    c.fields(|key, c| {
         match key {
             b"symbol" => pair = c.text_if_any()?,
             b"bids" => {

@@ -10,6 +10,8 @@ pub(crate) struct Listing {
     pub(crate) market: Market,
     /// False once it has been delisted.
     pub(crate) is_listed: bool,
+    /// Whether it goes on under another symbol.
+    pub(crate) is_renamed: bool,
     /// Nothing is sent of it before this time in ns.
     pub(crate) frozen_until: u64,
     /// How often the venue's count has begun.
@@ -29,12 +31,18 @@ impl Listing {
             native,
             market,
             is_listed: true,
+            is_renamed: false,
             frozen_until: 0,
             generation: 0,
             offset: first,
             behind_us: 0,
             stamp_us: utc / 1_000,
         }
+    }
+
+    /// Whether there is anything to be had under its symbol.
+    pub(crate) const fn is_known(&self) -> bool {
+        self.is_listed && !self.is_renamed
     }
 
     /// The venue's number of the book as it is.
@@ -57,19 +65,24 @@ impl Listing {
         self.behind_us += by_us;
         self.stamp_us = self.stamp_us.saturating_sub(by_us);
     }
+
     /// Lets happen to the instrument what the venue has power over, from `now` to `until` in ns.
     pub(crate) fn hurt(&mut self, kind: Kind, is_bid: bool, now: u64, until: u64) {
         let market = &mut self.market;
         match kind {
             Kind::Frozen => self.frozen_until = until,
             Kind::Delisted => self.is_listed = false,
+            Kind::Renamed => self.is_renamed = true,
             Kind::Crossed => market.cross(until),
             Kind::Thin => market.thin(until),
             Kind::EmptySide => market.empty_side(is_bid, until),
             Kind::Halted => market.halt(until),
             _ => market.burst(until, now),
         }
-        if !matches!(kind, Kind::Frozen | Kind::Delisted | Kind::Halted) {
+        if !matches!(
+            kind,
+            Kind::Frozen | Kind::Delisted | Kind::Renamed | Kind::Halted
+        ) {
             market.hurry(now);
         }
     }

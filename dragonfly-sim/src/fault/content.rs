@@ -3,37 +3,56 @@
 use super::Kind;
 use crate::{exchange::Frame, random::Random};
 
-/// Texts that are no number a price could be.
-const NO_NUMBERS: [&str; 12] = [
-    "NaN",
-    "Infinity",
-    "abc",
-    "",
-    "1.2.3",
-    "0x10",
-    "1,5",
-    "--1",
-    "1e",
+/// Texts that are no number.
+const NO_NUMBERS: [&str; 10] = [
+    "NaN", "Infinity", "abc", "", "1.2.3", "0x10", "1,5", "--1", "1e", ".",
+];
+
+/// Numbers that no price could be.
+const NEGATIVE: [&str; 3] = ["-1", "-0.00000001", "-1E5"];
+const ZERO: [&str; 4] = ["0", "0.0", "0.00000000", "0E5"];
+const ENDLESS: [&str; 4] = [
     "1e400",
     "1234567890123456789012345678901234567890",
     "0.0000000000000000000000001",
+    "1e-400",
+];
+
+/// Times of another century, of the future, of another unit, or none.
+const ISO_TIMES: [&str; 7] = [
+    "1969-12-31T23:59:59Z",
+    "9999-99-99T99:99:99Z",
+    "2999-01-01T00:00:00Z",
+    "soon",
+    "",
+    "0001-01-01T00:00:00Z",
+    "1767225600",
+];
+const COUNTED_TIMES: [&str; 7] = [
+    "0",
+    "1",
+    "1767225600",
+    "1767225600000000000",
+    "18446744073709551615",
+    "99999999999999999999",
+    "-5",
 ];
 
 /// Values of another type than a number has.
 const NO_TYPES: [&str; 5] = ["null", "true", "[]", "{}", "[[]]"];
 
 /// Whole messages that are none.
-const NO_MESSAGES: [&[u8]; 9] = [
-    b"",
+const NO_MESSAGES: [&[u8]; 7] = [
     b" ",
-    b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>",
     b"{",
     b"{\"topic\":",
     b"\xff\xfe\x00{",
-    b"\x1f\x8b\x08\x00\x00\x00\x00\x00",
     b"nul",
     b"{\"a\":1}}",
+    b"\"",
 ];
+
+const HTML: &[u8] = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>";
 
 /// What becomes of a message.
 #[derive(Debug, Default)]
@@ -66,12 +85,36 @@ pub(crate) fn deal(
             });
         }
         Kind::Checksum => vec![bare(checksum(&frame.text)?)],
-        Kind::Malformed => vec![bare(malformed(&frame.text, price_mark, random)?)],
+        Kind::Malformed | Kind::NegativePrice | Kind::ZeroPrice | Kind::EndlessPrice => {
+            let other = random.pick(numbers(kind), "NaN");
+            let is_other = |_: &str, quote: &str| Some(format!("{quote}{other}{quote}"));
+            vec![bare(respell(&frame.text, price_mark, is_other)?)]
+        }
+        Kind::WrongType => {
+            let other = random.pick(&NO_TYPES, "null");
+            let is_other = |_: &str, _: &str| Some(other.to_owned());
+            vec![bare(respell(&frame.text, price_mark, is_other)?)]
+        }
+        Kind::Respelled => {
+            let way = random.below(4);
+            let is_same =
+                |price: &str, quote: &str| Some(format!("{quote}{}{quote}", spelled(price, way)?));
+            vec![Frame {
+                text: respell(&frame.text, price_mark, is_same)?,
+                ..frame.clone()
+            }]
+        }
+        Kind::DuplicateKey => vec![bare(duplicate_key(&frame.text, price_mark)?)],
         Kind::Truncated => {
             let end = random.index(frame.text.len());
             vec![bare(frame.text.get(..end)?.to_vec())]
         }
+        Kind::Encoding => vec![bare(utf16(&frame.text))],
+        Kind::Gzip => vec![bare(compressed(&frame.text))],
         Kind::Garbage => vec![bare(garbage(random)), frame.clone()],
+        Kind::Empty => vec![bare(Vec::new()), frame.clone()],
+        Kind::Html => vec![bare(HTML.to_vec()), frame.clone()],
+        Kind::Nested => vec![bare(nested(random)), frame.clone()],
         Kind::ZeroSize => vec![Frame {
             text: zero_size(&frame.text, price_mark)?,
             ..frame.clone()
@@ -93,13 +136,42 @@ fn bare(text: Vec<u8>) -> Frame {
     }
 }
 
+const fn numbers(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::NegativePrice => &NEGATIVE,
+        Kind::ZeroPrice => &ZERO,
+        Kind::EndlessPrice => &ENDLESS,
+        _ => &NO_NUMBERS,
+    }
+}
+
 fn garbage(random: &mut Random) -> Vec<u8> {
     match random.below(12) {
-        0 => b"[".repeat(100_000),
-        1 => b"{\"a\":".repeat(10_000),
-        2 => vec![b'x'; 200_000],
+        0 => vec![b'x'; 200_000],
         _ => random.pick(&NO_MESSAGES, b"").to_vec(),
     }
+}
+
+fn nested(random: &mut Random) -> Vec<u8> {
+    match random.below(3) {
+        0 => b"[".repeat(100_000),
+        1 => b"{\"a\":".repeat(10_000),
+        _ => [b"[".repeat(65), b"]".repeat(65)].concat(),
+    }
+}
+
+/// The message in UTF-16, with its mark.
+fn utf16(text: &[u8]) -> Vec<u8> {
+    let units = text.iter().flat_map(|byte| [*byte, 0]);
+    [0xff, 0xfe].into_iter().chain(units).collect()
+}
+
+/// The message as gzip would begin it, stored and not packed.
+fn compressed(text: &[u8]) -> Vec<u8> {
+    let head = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 1];
+    let len = u16::try_from(text.len()).unwrap_or(u16::MAX);
+    let lengths = [len.to_le_bytes(), (!len).to_le_bytes()].concat();
+    [&head[..], &lengths, text].concat()
 }
 
 /// Another digit in the checksum.
@@ -112,24 +184,56 @@ fn checksum(text: &[u8]) -> Option<Vec<u8>> {
     Some(text)
 }
 
-/// Replaces the first price. A price in quotes keeps them, unless it is the type that is wrong.
-fn malformed(text: &[u8], price_mark: &str, random: &mut Random) -> Option<Vec<u8>> {
+/// Replaces the first price, and the quotes around it where it has them, by what `other` makes of it
+/// and of the quotes.
+fn respell(
+    text: &[u8],
+    price_mark: &str,
+    other: impl FnOnce(&str, &str) -> Option<String>,
+) -> Option<Vec<u8>> {
     let start = find(text, price_mark.as_bytes())? + price_mark.len();
-    let len = number(text, start)?.len();
-    let is_quoted = price_mark.ends_with('"');
-    let (from, to) = (
-        start - usize::from(is_quoted),
-        start + len + usize::from(is_quoted),
-    );
-    let other = if random.chance(1, 3) {
-        random.pick(&NO_TYPES, "null").to_owned()
-    } else if is_quoted {
-        format!("\"{}\"", random.pick(&NO_NUMBERS, "NaN"))
-    } else {
-        random.pick(&NO_NUMBERS, "NaN").to_owned()
-    };
+    let price = number(text, start)?;
+    let quote = if price_mark.ends_with('"') { "\"" } else { "" };
+    let (from, to) = (start - quote.len(), start + price.len() + quote.len());
+    let other = other(price, quote)?;
     let (head, tail) = (text.get(..from)?, text.get(to..)?);
     Some([head, other.as_bytes(), tail].concat())
+}
+
+/// The same number in another spelling.
+fn spelled(number: &str, way: u64) -> Option<String> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let digits = format!("{whole}{fraction}");
+    let digits = digits.trim_start_matches('0');
+    if digits.is_empty() {
+        return None;
+    }
+    Some(match way {
+        0 => format!("{digits}e-{}", fraction.len()),
+        1 => format!("{digits}0E-{}", fraction.len() + 1),
+        2 if fraction.is_empty() => format!("{whole}.0"),
+        2 => format!("{number}0"),
+        _ => format!("{digits}.0e-{}", fraction.len()),
+    })
+}
+
+/// Says the first price, or the first list of levels, twice: first as something else.
+fn duplicate_key(text: &[u8], price_mark: &str) -> Option<Vec<u8>> {
+    let mark = find(text, price_mark.as_bytes())?;
+    let (at, first) = match price_mark {
+        "[[\"" => {
+            let before = text.get(..mark)?;
+            let key = before.strip_suffix(b"\":")?;
+            let start = key.iter().rposition(|byte| *byte == b'"')?;
+            (start, [before.get(start..)?, b"[]," as &[u8]].concat())
+        }
+        mark_of_key => {
+            let quote = if mark_of_key.ends_with('"') { "\"" } else { "" };
+            (mark, format!("{mark_of_key}1{quote},").into_bytes())
+        }
+    };
+    let (head, tail) = (text.get(..at)?, text.get(at..)?);
+    Some([head, &first, tail].concat())
 }
 
 /// Removes a level at a price of one tick, which nobody has, before whatever else is changed.
@@ -181,19 +285,10 @@ fn timestamps(text: &[u8], random: &mut Random) -> Option<Vec<u8>> {
             .get(start..)?
             .iter()
             .position(|b| matches!(b, b'"' | b','))?;
-    let other = if mark.ends_with('"') {
-        random.pick(
-            &[
-                "1969-12-31T23:59:59Z",
-                "9999-99-99T99:99:99Z",
-                "soon",
-                "",
-                "0001-01-01T00:00:00Z",
-            ],
-            "",
-        )
-    } else {
-        random.pick(&["0", "1", "18446744073709551615", "-5"], "0")
+    let is_iso = text.get(start..end)?.contains(&b'-');
+    let other = match (mark.ends_with('"'), is_iso) {
+        (true, true) => random.pick(&ISO_TIMES, ""),
+        _ => random.pick(&COUNTED_TIMES, "0"),
     };
     let (head, tail) = (text.get(..start)?, text.get(end..)?);
     Some([head, other.as_bytes(), tail].concat())
@@ -228,15 +323,29 @@ mod tests {
         assert!(zero.contains(r#""bids":[{"price":0.1,"qty":0},{"price":10.5"#));
         let time = dealt(Kind::Timestamps, KRAKEN, "\"price\":").unwrap();
         assert!(!time.contains("2026-01-01"), "{time}");
-        for seed in 0..50 {
-            let number = malformed(KRAKEN.as_bytes(), "\"price\":", &mut Random::new(seed));
-            let number = String::from_utf8(number.unwrap()).unwrap();
+        for kind in [
+            Kind::Malformed,
+            Kind::WrongType,
+            Kind::NegativePrice,
+            Kind::ZeroPrice,
+            Kind::EndlessPrice,
+        ] {
+            let number = dealt(kind, KRAKEN, "\"price\":").unwrap();
             assert!(number.ends_with(
                 r#","qty":1}],"asks":[],"checksum":123,"timestamp":"2026-01-01T00:00:00Z"}]}"#
             ));
             assert!(!number.contains("10.5"), "{number}");
         }
         let pairs = r#"{"b":[["10.5","1"]]}"#;
+        for way in 0..4 {
+            let spelled = spelled("10.5", way).unwrap();
+            assert_eq!(spelled.parse::<f64>(), Ok(10.5), "{spelled}");
+            assert_ne!(spelled, "10.5");
+        }
+        let twice = dealt(Kind::DuplicateKey, KRAKEN, "\"price\":").unwrap();
+        assert!(twice.contains(r#"[{"price":1,"price":10.5,"#), "{twice}");
+        let twice = dealt(Kind::DuplicateKey, pairs, "[[\"").unwrap();
+        assert_eq!(twice, r#"{"b":[],"b":[["10.5","1"]]}"#);
         let zero = dealt(Kind::ZeroSize, pairs, "[[\"").unwrap();
         assert_eq!(zero, r#"{"b":[["0.1","0"],["10.5","1"]]}"#);
     }

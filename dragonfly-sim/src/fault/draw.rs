@@ -4,7 +4,7 @@ use super::{Fault, Kind, Plan};
 use crate::random::Random;
 
 /// What rarely ends well for the instrument, and makes a run last much longer.
-const RARE: [Kind; 3] = [Kind::Delisted, Kind::Refused, Kind::Frozen];
+const RARE: [Kind; 4] = [Kind::Delisted, Kind::Renamed, Kind::Refused, Kind::Frozen];
 
 /// Draws the faults of a run over these venues.
 pub(crate) fn draw(seed: u64, venues: &[&str]) -> Plan {
@@ -16,7 +16,11 @@ pub(crate) fn draw(seed: u64, venues: &[&str]) -> Plan {
     }
     let kinds = Kind::ALL.iter().copied();
     let kinds: Vec<Kind> = kinds.filter(|kind| !kind.needs_sockets()).collect();
-    let count = random.between(2, 9);
+    let count = if random.chance(1, 4) {
+        random.between(1, 4)
+    } else {
+        random.between(6, 16)
+    };
     for _ in 0..count {
         let kind = random.pick(&kinds, Kind::Gap);
         let venue = random.pick(venues, "");
@@ -31,10 +35,11 @@ pub(crate) fn draw(seed: u64, venues: &[&str]) -> Plan {
         // From once in the run to every second.
         let rate = random.pick(&[1.0, 2.0, 4.0, 8.0, 20.0, 60.0], 1.0);
         let most = match kind {
-            Kind::Delisted => 1.0,
+            Kind::Delisted | Kind::Renamed | Kind::RollingStall | Kind::Lifetime => 1.0,
             Kind::Stall | Kind::HalfOpen | Kind::Frozen | Kind::Halted | Kind::Refused => 2.0,
             Kind::LostRequest | Kind::ConnectHangs | Kind::RetryAfter => 2.0,
             Kind::Starved | Kind::ConnectRefused | Kind::AcceptThenClose => 4.0,
+            Kind::MassCut | Kind::DnsMoved | Kind::AdapterPanic | Kind::TickSize => 4.0,
             // Counts that begin again and again at the same low numbers cannot be told apart.
             Kind::Recount => 4.0,
             Kind::Cut | Kind::Close1000 | Kind::Close1001 | Kind::Close1012 => 20.0,

@@ -17,6 +17,8 @@ pub(crate) enum Place {
     Venue,
     /// On the client's machine.
     Machine,
+    /// Wherever it takes effect: on many connections, or on more than one of the above.
+    World,
     /// On a socket, as soon as its time has come.
     Socket,
     /// On the next TLS handshake or upgrade; a connection that is up is cut for it.
@@ -81,6 +83,14 @@ kinds! {
     Close1001 "close-1001" Line []
     /// The venue closes with code 1012.
     Close1012 "close-1012" Line []
+    /// All connections are cut at once.
+    MassCut "mass-cut" Line []
+    /// All connections fall silent one after the other, and speak again in another order.
+    RollingStall "rolling-stall" World []
+    /// From now on no connection lives longer than a set time, as where a venue cuts after a day.
+    Lifetime "lifetime" World []
+    /// The adapter panics at the next message.
+    AdapterPanic "adapter-panic" World []
     /// The venue asks its client to connect again.
     AskToReconnect "ask-to-reconnect" Line ["binance" "bitstamp"]
     /// Attempts to connect are refused.
@@ -91,6 +101,8 @@ kinds! {
     AcceptThenClose "accept-then-close" Connect []
     /// The venue answers 429 or 403 and asks to wait.
     RetryAfter "retry-after" Connect []
+    /// The venue's name stands for another address from now on, and the old one is dead.
+    DnsMoved "dns-moved" World []
     /// A message is lost.
     Gap "gap" Message []
     /// A message comes twice.
@@ -101,16 +113,38 @@ kinds! {
     Reordered "reordered" Message []
     /// The checksum is wrong.
     Checksum "checksum" Message ["kraken"]
-    /// The first number of a message is none, or none that could be a price.
+    /// The first price of a message is no number.
     Malformed "malformed-number" Message []
+    /// The first price of a message has another type than a number.
+    WrongType "wrong-type" Message []
+    /// The first price of a message is negative.
+    NegativePrice "negative-price" Message []
+    /// The first price of a message is zero.
+    ZeroPrice "zero-price" Message []
+    /// The first price of a message has more digits than any price.
+    EndlessPrice "endless-price" Message []
+    /// The first price of a message is spelled in another way: with an exponent, or more zeros.
+    Respelled "respelled-price" Message []
+    /// A key of a message comes twice, with two values.
+    DuplicateKey "duplicate-key" Message []
     /// A message comes cut in half.
     Truncated "truncated" Message []
-    /// Something that is no message comes between others.
+    /// A message comes in another encoding.
+    Encoding "other-encoding" Message []
+    /// A message comes compressed, which nobody asked for.
+    Gzip "gzip" Message []
+    /// Bytes that mean nothing come between others.
     Garbage "garbage" Message []
+    /// A message without a byte comes between others.
+    Empty "empty-message" Message []
+    /// A page in HTML comes between others.
+    Html "html" Message []
+    /// Brackets nested without end come between others.
+    Nested "deep-nesting" Message []
     /// A level that was never there is removed.
     ZeroSize "zero-size" Message ["bybit" "coinbase-advanced" "kraken"]
     /// The venue's time stamps are nonsense.
-    Timestamps "timestamps" Message ["bybit" "coinbase-advanced" "kraken"]
+    Timestamps "timestamps" Message ["bitstamp" "bybit" "coinbase-advanced" "kraken"]
     /// A request of the client is lost.
     LostRequest "lost-request" Request []
     /// A subscription is refused.
@@ -123,6 +157,10 @@ kinds! {
     PartialSnapshot "partial-snapshot" Venue ["bybit" "coinbase-advanced" "kraken"]
     /// The venue's count of updates begins again.
     Recount "recount" Venue ["binance" "bitstamp" "bybit" "coinbase-advanced"]
+    /// The venue's prices have one more decimal from now on.
+    TickSize "tick-size" World []
+    /// An instrument goes on under another symbol.
+    Renamed "renamed" World []
     /// The venue's own book is crossed.
     Crossed "crossed" Venue []
     /// The book has fewer levels than are wanted.
@@ -139,8 +177,6 @@ kinds! {
     ClockStep "clock-step" Machine []
     /// The client's machine stands still for a while.
     Starved "starved" Machine []
-    /// All connections are cut at once.
-    MassCut "mass-cut" Socket []
     /// Every byte is sent on its own.
     Dribble "dribble" Socket []
     /// What the venue sends takes up to 300 ms longer, now more and now less.
@@ -194,14 +230,21 @@ impl Kind {
         self.venues().is_empty() || self.venues().contains(&venue)
     }
 
+    /// Whether it happens to all venues, whichever the plan names.
+    pub(crate) const fn is_everywhere(self) -> bool {
+        matches!(self, Self::MassCut | Self::RollingStall) || matches!(self.place(), Place::Machine)
+    }
+
     /// Whether it takes real sockets: it cannot happen in a simulated world.
     pub const fn needs_sockets(self) -> bool {
         matches!(self.place(), Place::Socket | Place::Handshake | Place::Wire)
     }
 
-    /// Whether it happens to the client's machine, which a venue has no power over.
+    /// Whether it takes power over more than a venue and its sockets: over the client's machine and
+    /// process, or its names.
     pub const fn needs_machine(self) -> bool {
         matches!(self.place(), Place::Machine)
+            || matches!(self, Self::AdapterPanic | Self::DnsMoved)
     }
 
     /// How long it lasts unless the plan says otherwise, in ms; 0 for what is over at once.
@@ -215,6 +258,8 @@ impl Kind {
             Self::Burst => 1_000,
             Self::Starved => 1_500,
             Self::RetryAfter => 4_000,
+            Self::RollingStall => 8_000,
+            Self::Lifetime => 6_000,
             Self::Dribble => 3_000,
             Self::Delayed => 5_000,
             Self::Drip => 7_000,

@@ -73,12 +73,13 @@ pub struct Plan {
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    fault: Vec<Line>,
+    fault: Vec<PlanLine>,
 }
 
+/// A fault as it is written.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
+pub(crate) struct PlanLine {
     name: String,
     #[serde(default = "one")]
     rate: f64,
@@ -113,7 +114,12 @@ impl Plan {
         }
         let file: File =
             toml::from_str(text).map_err(|error| PlanError::Toml(error.to_string()))?;
-        let faults = file.fault.into_iter().enumerate();
+        Self::of(file.fault)
+    }
+
+    /// The plan of what is written.
+    pub(crate) fn of(lines: Vec<PlanLine>) -> Result<Self, PlanError> {
+        let faults = lines.into_iter().enumerate();
         let faults = faults.map(|(at, line)| {
             let name = line.name.clone();
             line.check().map_err(|reason| PlanError::Fault {
@@ -145,7 +151,7 @@ impl Fault {
     }
 }
 
-impl Line {
+impl PlanLine {
     fn check(self) -> Result<Fault, String> {
         let Some(kind) = Kind::find(&self.name) else {
             let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.name()).collect();

@@ -25,10 +25,13 @@ impl World<'_> {
                 self.witness
                     .note(self.now, &|| format!("socket {port} -> {act:?}"));
                 match act {
-                    Act::Connect => self.attempt(port),
+                    Act::Connect(address) => self.attempt(port, address),
                     Act::Send(text) => self.request(port, text),
                     Act::Ping => self.send_up(port, Up::Ping),
-                    Act::Drop => self.ports[port].conn = None,
+                    Act::Drop => {
+                        self.ports[port].conn = None;
+                        self.ports[port].lost_at = Some(self.now);
+                    }
                 }
             }
         }
@@ -61,11 +64,12 @@ impl World<'_> {
     }
 
     /// A client begins to connect.
-    pub(super) fn attempt(&mut self, port: usize) {
+    pub(super) fn attempt(&mut self, port: usize, address: u32) {
         let now = self.now;
         let latency = self.scenario.latency;
         let end = &mut self.ports[port];
         end.attempts.push(now);
+        self.waits.extend(end.lost_at.take().map(|lost| now - lost));
         let recent = end
             .attempts
             .iter()
@@ -82,6 +86,8 @@ impl World<'_> {
                 let seconds = fault.map_or(1, |(_, _, ms)| ms.div_ceil(1_000));
                 (quick, Some(Refusal::RetryAfter(seconds)))
             }
+            // Nobody is there any more.
+            _ if address != end.line.get().address => (quick, Some(Refusal::Refused)),
             _ => (quick, None),
         });
         if let Some((index, kind, _)) = fault {
@@ -115,6 +121,7 @@ impl World<'_> {
             self.ports[port].not_before = now + seconds * SECOND;
         }
         if refusal.is_some() {
+            self.ports[port].lost_at = Some(now);
             return;
         }
         self.connections += 1;
@@ -126,6 +133,8 @@ impl World<'_> {
         );
         self.ports[port].line.get().inbox.clear();
         self.ports[port].conn = Some(Conn::new(dialect, talk, self.scenario.latency, random));
+        let lifetime = self.ports[port].lifetime;
+        self.ports[port].ends_at = lifetime.map(|(_, lasts)| now + lasts);
         self.converse(port, |talk, cx| talk.on_open(cx));
         if let Some(index) = self.ports[port].refuse_next.take() {
             self.converse(port, |talk, cx| talk.trick(Trick::Refuse, 0, cx));

@@ -16,6 +16,7 @@ use dragonfly_feeds::{
 use super::{
     Scenario,
     desk::{Desk, Shown},
+    fragile::Fragile,
     line::Shared,
     scenario::SocketPlan,
     source::{Ears, Socket},
@@ -40,7 +41,7 @@ impl Client {
         let sockets = scenario.sockets.iter().zip(lines).enumerate();
         let sockets = sockets.map(|(number, (plan, line))| {
             Ok(Socket {
-                feed: feed(scenario, plan)?,
+                feed: feed(scenario, plan, line)?,
                 backoff: Backoff::new(scenario.seed ^ number as u64),
                 line: line.clone(),
                 batch: scenario.batch,
@@ -110,6 +111,7 @@ impl Client {
 fn feed(
     scenario: &Scenario,
     plan: &SocketPlan,
+    line: &Shared,
 ) -> Result<Feed<Box<dyn dragonfly_core::feed::Subscriber>, Ears>, String> {
     let spec = venue::find(plan.dialect.name).ok_or("the product has no such venue")?;
     let mut symbols = Vec::new();
@@ -134,6 +136,7 @@ fn feed(
     if let Some(plant) = scenario.plant {
         decoder = plant.spoil_decoder(decoder);
     }
+    let decoder = Fragile::new(decoder, line.clone());
     let listener = BookListener::new(venue, decoder, rules, scenario.depth, symbols);
     let subscriber = (spec.subscriber)(&wanted);
     let name = format!("{} {}", spec.id, plan.number);

@@ -3,7 +3,30 @@
 use super::{desk, world::World};
 use crate::fault::Target;
 
+const MS: u64 = 1_000_000;
+
 impl World<'_> {
+    /// The end of all faults: what lasts is over, and every market moves a little.
+    pub(super) fn calm(&mut self) {
+        self.schedule.end();
+        self.starved_until = 0;
+        for exchange in &mut self.exchanges {
+            for listing in &mut exchange.listings {
+                listing.frozen_until = 0;
+                let gap = self.random.between(100, 900) * MS;
+                listing.market.calm(self.now, gap);
+            }
+        }
+        for port in &mut self.ports {
+            (port.next_attempt, port.refuse_next) = (None, None);
+            (port.lifetime, port.ends_at, port.silence) = (None, None, None);
+            port.line.get().is_to_panic = false;
+            if let Some(conn) = &mut port.conn {
+                (conn.mute_until, conn.jammed_until, conn.deaf_until) = (0, 0, 0);
+            }
+        }
+    }
+
     /// Whether there is an instrument left that the fault could happen to, or never was one.
     pub(super) fn could_happen(&self, index: usize) -> bool {
         let mut was_any = false;
@@ -21,7 +44,7 @@ impl World<'_> {
                 };
                 let fits = self.schedule.fits(index, &target);
                 was_any |= fits;
-                fits && listing.is_listed
+                fits && listing.is_known()
             })
         });
         is_any || !was_any
@@ -39,7 +62,7 @@ impl World<'_> {
                     self.oracle
                         .is_settled(&stream, exchange.dialect.name, &listing.native);
                 if let Err(what) = settled
-                    && listing.is_listed
+                    && listing.is_known()
                 {
                     ailing.push((stream, what));
                 }

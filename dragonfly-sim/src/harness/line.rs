@@ -8,7 +8,8 @@ use std::{
 /// What a client asks of its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Act {
-    Connect,
+    /// To the address that the venue's name stands for.
+    Connect(u32),
     Send(String),
     Ping,
     Drop,
@@ -44,6 +45,10 @@ pub(super) struct Line {
     pub(super) due: Option<u64>,
     /// How often a deadline of the client has come.
     pub(super) deadlines: u64,
+    /// The address that the venue's name stands for.
+    pub(super) address: u32,
+    /// Whether the client's adapter panics at the next message.
+    pub(super) is_to_panic: bool,
 }
 
 /// A handle on a line. Everything runs on one thread; the lock is for the type system.

@@ -90,12 +90,21 @@ plants! {
     TiesReversed "ties-reversed"
     /// The wait that a venue asks for is not kept.
     NoRetryAfter "no-retry-after"
+    /// Before each attempt to connect the wait is the same.
+    NoJitter "no-jitter"
+    /// The address of a venue is looked up once.
+    DnsCached "dns-cached"
 }
 
 impl Plant {
     /// The plant of this name.
     pub(crate) fn find(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|plant| plant.name() == name)
+    }
+
+    /// Whether the address of a venue is looked up once.
+    pub(super) fn keeps_address(self) -> bool {
+        self == Self::DnsCached
     }
 
     /// What it does to the rules of a venue.

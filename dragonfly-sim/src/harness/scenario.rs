@@ -114,6 +114,17 @@ impl Scenario {
         }
     }
 
+    /// The venues that no fault of the plan can reach.
+    pub(crate) fn untouched(&self) -> Vec<&'static str> {
+        let reaches = |fault: &fault::Fault, venue: &str| {
+            fault.kind.is_everywhere() || fault.venue.as_deref().is_none_or(|only| only == venue)
+        };
+        let mut venues: Vec<&'static str> = self.sockets.iter().map(|s| s.dialect.name).collect();
+        venues.dedup();
+        venues.retain(|venue| !self.plan.faults.iter().any(|fault| reaches(fault, venue)));
+        venues
+    }
+
     /// The longest time until every leg is well again once nothing goes wrong any more, in ns.
     pub(crate) const fn recovery(&self) -> u64 {
         200 * SECOND

@@ -54,6 +54,7 @@ impl Source for Socket {
             clock,
             state: State::New,
             backlog: Backlog::default(),
+            address: None,
         })
     }
 
@@ -85,6 +86,8 @@ struct SocketStage {
     clock: Clock,
     state: State,
     backlog: Backlog,
+    /// What the venue's name was last found to stand for.
+    address: Option<u32>,
 }
 
 impl Stage for SocketStage {
@@ -117,7 +120,11 @@ impl SocketStage {
             }
             State::Waiting(at) if at > now.mono => false,
             State::Waiting(_) if self.connects.take(now.mono) => {
-                self.line.get().acts.push(Act::Connect);
+                let mut line = self.line.get();
+                if !self.plant.is_some_and(Plant::keeps_address) || self.address.is_none() {
+                    self.address = Some(line.address);
+                }
+                line.acts.push(Act::Connect(self.address.unwrap_or(0)));
                 self.state = State::Connecting;
                 true
             }
@@ -148,7 +155,7 @@ impl SocketStage {
                     Refusal::RetryAfter(seconds) => Nanos::from_secs(seconds),
                     Refusal::Refused | Refusal::TimedOut => Nanos(0),
                 };
-                self.state = State::Waiting(now.mono + self.backoff.next_wait() + more);
+                self.state = State::Waiting(now.mono + self.next_wait() + more);
             }
         }
         true
@@ -226,15 +233,23 @@ impl SocketStage {
         moved
     }
 
+    fn next_wait(&mut self) -> Nanos {
+        let wait = self.backoff.next_wait();
+        if self.plant == Some(Plant::NoJitter) {
+            return Nanos::from_millis(250);
+        }
+        wait
+    }
+
     fn close(&mut self, cause: Cause, now: Now) {
         if self.feed.has_data() {
             self.backoff.reset();
         }
         let edge = &mut self.edge;
         self.feed.on_down(cause, now, &mut |event| edge.emit(event));
+        self.state = State::Waiting(now.mono + self.next_wait());
         let mut line = self.line.get();
         line.acts.push(Act::Drop);
         line.inbox.clear();
-        self.state = State::Waiting(now.mono + self.backoff.next_wait());
     }
 }

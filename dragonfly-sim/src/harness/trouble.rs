@@ -14,12 +14,14 @@ const LEAP: u64 = 3_600_000 * MS;
 impl World<'_> {
     /// Lets happen what is armed and can happen now.
     pub(super) fn trouble(&mut self) {
+        self.keep_promises();
         for place in [
             Place::Machine,
             Place::Line,
             Place::Connect,
             Place::Request,
             Place::Venue,
+            Place::World,
         ] {
             if !self.schedule.has_armed(place) {
                 continue;
@@ -30,6 +32,7 @@ impl World<'_> {
                     Place::Line => self.hurt_line(index),
                     Place::Connect => self.hurt_attempt(index),
                     Place::Request => self.provoke(index),
+                    Place::World => self.hurt_world(index),
                     _ => self.hurt_venue(index),
                 }
             }
@@ -51,6 +54,34 @@ impl World<'_> {
         self.schedule
             .get(index)
             .map_or(0, |(_, random)| random.below(limit))
+    }
+
+    /// Brings about what earlier faults have left for later.
+    fn keep_promises(&mut self) {
+        let now = self.now;
+        for port in &mut self.ports {
+            if let Some((from, until)) = port.silence.filter(|(from, _)| *from <= now) {
+                port.silence = None;
+                if let Some(conn) = &mut port.conn {
+                    conn.jammed_until = until.max(from);
+                }
+            }
+            if port.ends_at.is_some_and(|at| at <= now) {
+                port.ends_at = None;
+                if let (Some(conn), Some((index, _))) = (&mut port.conn, port.lifetime) {
+                    conn.end(now);
+                    self.schedule.keep(index);
+                }
+            }
+        }
+    }
+
+    fn hurt_world(&mut self, index: usize) {
+        match self.fault(index) {
+            Some((Kind::TickSize | Kind::Renamed, ..)) => self.hurt_venue(index),
+            Some((Kind::DnsMoved, ..)) => self.hurt_attempt(index),
+            _ => self.hurt_line(index),
+        }
     }
 
     fn hurt_machine(&mut self, index: usize) {
@@ -105,6 +136,16 @@ impl World<'_> {
         let Some(at) = self.any_port(index, is_up) else {
             return;
         };
+        match kind {
+            Kind::MassCut => return self.cut_all(index),
+            Kind::RollingStall => return self.stall_all(index, lasting),
+            Kind::Lifetime => {
+                let port = &mut self.ports[at];
+                (port.lifetime, port.ends_at) = (Some((index, lasting)), Some(self.now + lasting));
+                return self.schedule.promise(index);
+            }
+            _ => {}
+        }
         let until = self.now + lasting;
         let is_jam = self.chance(index, 1, 2);
         if kind == Kind::AskToReconnect {
@@ -127,10 +168,37 @@ impl World<'_> {
                     }
                 }
                 Kind::HalfOpen => conn.is_half_open = true,
+                Kind::AdapterPanic => self.ports[at].line.get().is_to_panic = true,
                 _ => conn.end(self.now),
             }
         }
         self.note(&|| format!("fault: {kind} on socket {at}"));
+        self.schedule.fire(index);
+    }
+
+    /// Breaks every connection there is.
+    fn cut_all(&mut self, index: usize) {
+        let now = self.now;
+        for port in &mut self.ports {
+            if let Some(conn) = &mut port.conn {
+                conn.end(now);
+            }
+        }
+        self.note(&|| "fault: every connection breaks".to_owned());
+        self.schedule.fire(index);
+    }
+
+    /// Lets one connection after the other fall silent, each for a time of its own.
+    fn stall_all(&mut self, index: usize, lasting: u64) {
+        let count = self.ports.len() as u64;
+        let first = self.draw(index, count);
+        for at in 0..self.ports.len() {
+            let place = (at as u64 + first) % count;
+            let from = self.now + place * lasting / (2 * count);
+            let until = from + lasting / 2 + self.draw(index, lasting / 2);
+            self.ports[at].silence = Some((from, until));
+        }
+        self.note(&|| "fault: one connection after the other falls silent".to_owned());
         self.schedule.fire(index);
     }
 
@@ -146,7 +214,12 @@ impl World<'_> {
         };
         let now = self.now;
         let port = &mut self.ports[at];
-        port.next_attempt = Some((index, kind, lasting / MS));
+        if kind == Kind::DnsMoved {
+            port.line.get().address += 1;
+            self.schedule.keep(index);
+        } else {
+            port.next_attempt = Some((index, kind, lasting / MS));
+        }
         if let Some(conn) = &mut port.conn {
             conn.end(now);
         }
@@ -185,7 +258,7 @@ impl World<'_> {
                 instrument: Some(&self.exchanges[exchange].listings[*listing].native),
             };
             self.schedule.fits(index, &target)
-                && self.exchanges[exchange].listings[*listing].is_listed
+                && self.exchanges[exchange].listings[*listing].is_known()
         };
         let listings: Vec<usize> = listings.into_iter().filter(fits).collect();
         let which = usize::try_from(self.draw(index, listings.len() as u64)).unwrap_or(0);
@@ -219,10 +292,27 @@ impl World<'_> {
                 }
                 self.schedule.promise(index);
             }
+        } else if kind == Kind::TickSize {
+            self.refine(index, at, exchange, listing);
         } else {
             let is_bid = self.chance(index, 1, 2);
             let (now, until) = (self.now, self.now + lasting);
             self.exchanges[exchange].listings[listing].hurt(kind, is_bid, now, until);
+            self.schedule.fire(index);
+        }
+    }
+
+    /// Changes the tick of a listing, of which its venue then sends the whole book.
+    fn refine(&mut self, index: usize, at: usize, exchange: usize, listing: usize) {
+        let now = self.now;
+        let known = &mut self.exchanges[exchange].listings[listing];
+        // Of what is frozen nothing can be sent.
+        if known.frozen_until <= now && known.market.refine() {
+            known.stamp(super::world::UTC + now);
+            known.market.hurry(now);
+            self.converse(at, |talk, cx| {
+                talk.trick(Trick::SecondSnapshot, listing, cx)
+            });
             self.schedule.fire(index);
         }
     }

@@ -6,26 +6,24 @@ use std::collections::BTreeMap;
 use super::{
     Outcome, Scenario, Witness,
     client::Client,
-    desk,
     digest::Digest,
     line::{Incoming, Refusal, Shared},
     network::{Conn, Down, Up},
     teller::Teller,
-    telling,
 };
 use crate::{
     exchange::{Cx, Dialect, Frame, Listing},
     fault::{Kind, Schedule},
     ledger::{Entry, Record},
     market::Market,
-    oracle::{Leg, Limits, Oracle, Rule, Violation},
+    oracle::{Limits, Oracle, Rule, Violation},
     random::Random,
 };
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
 /// The wall clock at the beginning of a run: 2026-01-01T00:00:00Z.
-const UTC: u64 = 1_767_225_600 * SECOND;
+pub(super) const UTC: u64 = 1_767_225_600 * SECOND;
 /// How often all legs are looked at, in ns.
 const LOOK: u64 = 50 * MS;
 /// How long every leg must be well before the run may end.
@@ -58,6 +56,35 @@ pub(super) struct Port {
     pub(super) attempts: Vec<u64>,
     /// When the venue allows the next attempt, in ns.
     pub(super) not_before: u64,
+    /// How long connections live, in ns, and the fault that wants it so.
+    pub(super) lifetime: Option<(usize, u64)>,
+    /// When the connection has lived that long.
+    pub(super) ends_at: Option<u64>,
+    /// When the client learned that its connection, or its attempt, has failed.
+    pub(super) lost_at: Option<u64>,
+    /// The next silence: from when to when.
+    pub(super) silence: Option<(u64, u64)>,
+}
+
+impl Port {
+    fn new(number: u32, exchange: usize, listings: Vec<usize>) -> Self {
+        Self {
+            number,
+            line: Shared::default(),
+            exchange,
+            listings,
+            conn: None,
+            connecting: None,
+            next_attempt: None,
+            refuse_next: None,
+            attempts: Vec::new(),
+            not_before: 0,
+            lifetime: None,
+            ends_at: None,
+            lost_at: None,
+            silence: None,
+        }
+    }
 }
 
 /// Everything there is.
@@ -72,17 +99,45 @@ pub(super) struct World<'a> {
     pub(super) client: Result<Client, String>,
     pub(super) oracle: Oracle,
     pub(super) teller: Teller,
+    /// The venues that no fault of the plan reaches.
+    pub(super) untouched: Vec<&'static str>,
+    /// How long each attempt to connect was waited for, in ns.
+    pub(super) waits: Vec<u64>,
     pub(super) digest: Digest,
     pub(super) messages: u64,
     pub(super) next_stream: u64,
     pub(super) connections: u64,
     pub(super) looked: u64,
     pub(super) read: u64,
+    /// When the reader of the views, who is away, comes back, in ns.
+    pub(super) back_at: Option<u64>,
     pub(super) starved_until: u64,
     /// Whether a connection has been cut for the sake of a fault of requests.
     pub(super) is_provoking: bool,
     pub(super) at_once: u32,
     pub(super) found: Vec<Violation>,
+}
+
+impl Port {
+    /// One that nobody has connected to yet.
+    fn new(number: u32, exchange: usize, listings: Vec<usize>) -> Self {
+        Self {
+            number,
+            line: Shared::default(),
+            exchange,
+            listings,
+            conn: None,
+            connecting: None,
+            next_attempt: None,
+            refuse_next: None,
+            attempts: Vec::new(),
+            not_before: 0,
+            lifetime: None,
+            ends_at: None,
+            lost_at: None,
+            silence: None,
+        }
+    }
 }
 
 impl<'a> World<'a> {
@@ -112,18 +167,7 @@ impl<'a> World<'a> {
                     .listings
                     .push(Listing::new(native, market, first, UTC));
             }
-            ports.push(Port {
-                number: plan.number,
-                line: Shared::default(),
-                exchange,
-                listings,
-                conn: None,
-                connecting: None,
-                next_attempt: None,
-                refuse_next: None,
-                attempts: Vec::new(),
-                not_before: 0,
-            });
+            ports.push(Port::new(plan.number, exchange, listings));
         }
         let lines: Vec<Shared> = ports.iter().map(|port| port.line.clone()).collect();
         let limits = Limits {
@@ -140,12 +184,15 @@ impl<'a> World<'a> {
             random: Random::of(scenario.seed, "world"),
             oracle: Oracle::new(limits),
             teller: Teller::new(scenario.view_depth),
+            untouched: scenario.untouched(),
+            waits: Vec::new(),
             digest: Digest::new(),
             messages: 0,
             next_stream: 0,
             connections: 0,
             looked: 0,
             read: 0,
+            back_at: None,
             starved_until: 0,
             is_provoking: false,
             at_once: 0,
@@ -208,6 +255,7 @@ impl<'a> World<'a> {
     }
 
     fn outcome(mut self) -> Outcome {
+        self.judge_waits();
         let mut fired = BTreeMap::new();
         for (kind, count) in self.schedule.counts() {
             *fired.entry(kind).or_insert(0) += count;
@@ -274,15 +322,24 @@ impl<'a> World<'a> {
             let conn = port.conn.as_ref().and_then(|conn| conn.due(is_starved));
             let connecting = port.connecting.map(|(at, _)| at);
             let line = port.line.get().due.filter(|_| !is_starved);
-            [conn, connecting, line].into_iter().flatten().min()
+            let silence = port.silence.map(|(from, _)| from);
+            [conn, connecting, line, port.ends_at, silence]
+                .into_iter()
+                .flatten()
+                .min()
         });
         let starved = is_starved.then_some(self.starved_until);
         let looked = (!is_starved).then_some(self.looked + LOOK);
-        [markets, ports.min(), self.schedule.due(), starved, looked]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(u64::MAX)
+        let back = self.back_at.filter(|_| !is_starved);
+        let next = [
+            markets,
+            ports.min(),
+            self.schedule.due(),
+            starved,
+            looked,
+            back,
+        ];
+        next.into_iter().flatten().min().unwrap_or(u64::MAX)
     }
 
     /// Markets move, and those who listen are told.
@@ -333,6 +390,8 @@ impl<'a> World<'a> {
             out: &mut out,
         };
         let said = speak(conn.conversation.as_deref_mut()?, &mut cx);
+        out.iter_mut()
+            .for_each(|frame| frame.rename(&exchange.listings));
         let number = port.number;
         let target = |listing: usize| {
             let native = exchange.listings[listing].native.clone();
@@ -387,7 +446,8 @@ impl<'a> World<'a> {
                     Down::Frame(frame) => self.deliver(port, frame),
                     Down::Pong => Incoming::Pong,
                     Down::End => {
-                        self.ports[port].conn = None;
+                        let port = &mut self.ports[port];
+                        (port.conn, port.lost_at) = (None, Some(self.now));
                         Incoming::End
                     }
                 };
@@ -428,69 +488,8 @@ impl<'a> World<'a> {
         Incoming::Text(frame.text)
     }
 
-    fn tell(&mut self, record: Record) {
+    pub(super) fn tell(&mut self, record: Record) {
         self.witness.record(&record);
         self.oracle.record(record);
-    }
-
-    /// Steps the flow to its rest; false when it cannot go on.
-    fn let_the_client_work(&mut self) -> bool {
-        if self.now < self.starved_until {
-            return true;
-        }
-        let is_away = self.now < self.read + self.scenario.away;
-        if !is_away {
-            self.read = self.now;
-        }
-        let now = self.now;
-        let plant = self.scenario.plant;
-        let (is_calm, mut lost) = (self.scenario.plan.faults.is_empty(), None);
-        let (oracle, digest, witness) = (&mut self.oracle, &mut self.digest, &mut *self.witness);
-        let teller = &mut self.teller;
-        let mut see = |shown: &desk::Shown| {
-            let view = teller.tell(shown, now);
-            let spoiled = plant.map(|plant| plant.spoil_view(view.clone()));
-            let view = spoiled.as_ref().unwrap_or(view);
-            telling::mix(digest, view);
-            witness.view(view);
-            let is_lost = |leg: &&Leg| matches!(leg.state.as_str(), "gap" | "crossed" | "closed");
-            if is_calm && lost.is_none() {
-                lost = view.legs.iter().find(is_lost).cloned();
-            }
-            witness.note(now, &|| telling::words(view));
-            oracle.judge(view);
-        };
-        let ran = match &mut self.client {
-            Ok(client) => client.run(is_away, &mut see),
-            Err(why) => Err(why.clone()),
-        };
-        if let Some(leg) = lost {
-            let what = format!("{} is {} without any fault", leg.symbol, leg.state);
-            self.find(Rule::Recovery, &leg.venue, what);
-        }
-        if let Err(why) = ran {
-            self.find(Rule::Failure, "client", why);
-            return false;
-        }
-        true
-    }
-
-    /// The end of all faults: what lasts is over, and every market moves a little.
-    fn calm(&mut self) {
-        self.schedule.end();
-        self.starved_until = 0;
-        for exchange in &mut self.exchanges {
-            for listing in &mut exchange.listings {
-                listing.frozen_until = 0;
-                let gap = self.random.between(100, 900) * MS;
-                listing.market.calm(self.now, gap);
-            }
-        }
-        for port in &mut self.ports {
-            (port.next_attempt, port.refuse_next) = (None, None);
-            if let Some(conn) = &mut port.conn {
-                (conn.mute_until, conn.jammed_until, conn.deaf_until) = (0, 0, 0);
-            }
-        }
     }
 }

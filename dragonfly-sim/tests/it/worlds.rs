@@ -1,6 +1,8 @@
 //! Simulated worlds: the flow of the product stands them, the same seed is the same world, and every
 //! fault of the catalogue happens where a plan wants it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use dragonfly_sim::{
     fault::{Fault, Kind, Plan},
     fuzz::{self, Failure, FuzzError, Options, Summary},
@@ -41,19 +43,52 @@ fn the_flow_stands_a_few_worlds_and_the_same_seeds_are_the_same_worlds() {
     assert_ne!(run(&options).digest, first.digest);
 }
 
-/// Worlds that once failed, for the mistake that made them fail.
+/// The first of the worlds of each mistake; `dragonfly-sim fuzz --regressions` runs all.
 #[test]
 fn what_was_found_once_is_not_found_again() {
-    // A connection's count that begins again just below what was last counted.
-    let mut options = Options::new(0..3);
-    options.venues = vec!["coinbase-advanced".to_owned()];
-    let mut recounts = plan(Kind::Recount, "coinbase-advanced");
-    recounts.faults[0].rate = 60.0;
-    options.plan = Some(recounts);
-    let summary = run(&options);
-    assert!(summary.failures.is_empty(), "{}", say(&summary.failures));
-    assert!(summary.fired[&Kind::Recount] > 10);
+    let list = fuzz::regressions().unwrap();
+    assert!(list.len() >= 5);
+    for regression in list {
+        let mut options = regression.options;
+        options.seeds.end = options.seeds.start + 1;
+        let summary = run(&options);
+        let found = &regression.found;
+        assert!(
+            summary.failures.is_empty(),
+            "{found}{}",
+            say(&summary.failures)
+        );
+        assert!(summary.fired.values().all(|count| *count > 0), "{found}");
+    }
 }
+
+#[test]
+fn each_commit_has_a_window_of_its_own_and_a_run_can_end_by_time() {
+    assert_eq!(fuzz::window("00000000ff1234", 5), Some(255..260));
+    assert_ne!(
+        fuzz::window("0d7d2f9aa1c7", 5),
+        fuzz::window("0d7d2f9aa2c7", 5)
+    );
+    for wrong in ["", "0d7d2f9a", "0d7d2f9aax", "+d7d2f9aa1"] {
+        assert_eq!(fuzz::window(wrong, 5), None, "{wrong}");
+    }
+    let mut options = Options::new(1..1_000_000);
+    options.venues = vec!["kraken".to_owned()];
+    options.threads = 1;
+    let begun = AtomicU64::new(0);
+    let goes_on = || begun.fetch_add(1, Ordering::Relaxed) < 2;
+    let summary = fuzz::fuzz_while(&options, &goes_on, &|_| {}).unwrap();
+    assert_eq!(summary.seeds, 2, "the seeds after the second are not begun");
+}
+
+/// What can keep other faults from finding anything to happen to.
+const LASTING: [Kind; 5] = [
+    Kind::Delisted,
+    Kind::Renamed,
+    Kind::Refused,
+    Kind::Frozen,
+    Kind::Lifetime,
+];
 
 #[test]
 fn every_fault_fires_at_every_venue_it_can_happen_at() {
@@ -65,22 +100,38 @@ fn every_fault_fires_at_every_venue_it_can_happen_at() {
         "kraken",
     ];
     let kinds = Kind::ALL.iter().filter(|kind| !kind.needs_sockets());
+    let mut plans: Vec<(&str, Plan)> = Vec::new();
     for (number, kind) in kinds.enumerate() {
         // One venue a kind here, another for the next: all pairs are for longer runs.
         let fits = |venue: &&str| kind.fits(venue);
         let fitting: Vec<&str> = venues.into_iter().filter(fits).collect();
         let venue = fitting[number % fitting.len()];
+        let mut alone = plan(*kind, venue);
+        let is_open =
+            |plan: &Plan| plan.faults.len() < 5 && !LASTING.contains(&plan.faults[0].kind);
+        let open = plans
+            .iter_mut()
+            .find(|(at, plan)| *at == venue && is_open(plan));
+        match open {
+            Some((_, plan)) if !LASTING.contains(kind) => plan.faults.append(&mut alone.faults),
+            _ => plans.push((venue, alone)),
+        }
+    }
+    for (venue, plan) in plans {
+        let kinds: Vec<Kind> = plan.faults.iter().map(|fault| fault.kind).collect();
         let mut options = Options::new(1..2);
         options.venues = vec![venue.to_owned()];
-        options.plan = Some(plan(*kind, venue));
+        options.plan = Some(plan);
         options.shrink = false;
         let summary = run(&options);
         assert!(
             summary.failures.is_empty(),
-            "{kind} at {venue}: {}",
+            "{kinds:?} at {venue}: {}",
             say(&summary.failures)
         );
-        assert!(summary.fired[kind] > 0, "{kind} never fired at {venue}");
+        for kind in kinds {
+            assert!(summary.fired[&kind] > 0, "{kind} never fired at {venue}");
+        }
     }
 }
 

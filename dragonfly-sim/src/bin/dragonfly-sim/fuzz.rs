@@ -1,6 +1,6 @@
 //! `fuzz`: many runs, and what they found.
 
-use std::{ops::Range, path::PathBuf};
+use std::{io::Write as _, ops::Range, path::PathBuf};
 
 use dragonfly_core::clock::{Clock, Nanos};
 use dragonfly_sim::{
@@ -23,6 +23,24 @@ pub(crate) struct Fuzz {
     /// One seed only.
     #[arg(long, value_name = "N", conflicts_with = "seeds")]
     seed: Option<u64>,
+
+    /// Seeds of their own for each commit: from the number on that the first ten digits of its hash
+    /// are, as many as --count says. Printed as what to give to --seeds.
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["seeds", "seed"])]
+    window: Option<String>,
+
+    /// How many seeds the window has.
+    #[arg(long, value_name = "N", default_value_t = 100, requires = "window", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    count: u64,
+
+    /// Begin no further seed after so many seconds; the summary says how many were run.
+    #[arg(long = "for", value_name = "SECONDS", conflicts_with = "hunt")]
+    lasting: Option<u64>,
+
+    /// Run the worlds in which a mistake was once found, or only the one with this number, counted
+    /// from 1.
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "0", conflicts_with_all = ["seeds", "window", "plan", "venues", "hunt"])]
+    regressions: Option<usize>,
 
     /// The faults of every run, a TOML file; by default each seed draws its own.
     #[arg(long, value_name = "FILE")]
@@ -96,17 +114,11 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<bool, String> {
         list();
         return Ok(true);
     }
-    let range = args
-        .seed
-        .map_or_else(|| args.seeds.clone(), |seed| seed..seed.saturating_add(1));
-    let mut options = Options::new(range);
+    if let Some(which) = args.regressions {
+        return regress(args, which);
+    }
+    let mut options = with(args, Options::new(range(args)?));
     options.venues.clone_from(&args.venues);
-    options.keep = args.keep.clone().map(|keep| keep.0);
-    options.plant.clone_from(&args.plant);
-    options.threads = args.threads.into();
-    options.out.clone_from(&args.out);
-    options.shrink = !args.no_shrink;
-    options.verbose = args.verbose;
     let plan = args.plan.as_ref().map(|path| path.display().to_string());
     if let Some(path) = &args.plan {
         let said = |error: String| format!("{}: {error}", path.display());
@@ -127,17 +139,108 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<bool, String> {
         write(args, found, clock.mono().since(began))?;
         return Ok(missed == 0);
     }
-    let on_failure = |failure: &Failure| tell(failure, &options, plan.as_deref());
-    let summary = fuzz::fuzz(&options, &on_failure).map_err(|error| error.to_string())?;
+    let goes_on = || is_in_time(args, clock.mono().since(began));
+    let on_failure = |failure: &Failure| {
+        let command = failure.command(&options, plan.as_deref());
+        tell(failure, &command);
+    };
+    let summary = fuzz::fuzz_while(&options, &goes_on, &on_failure);
+    let summary = summary.map_err(|error| error.to_string())?;
     conclude(&summary);
-    write(args, found(&summary), clock.mono().since(began))?;
+    if args.lasting.is_some() {
+        let first = options.seeds.start;
+        say(&format!("run: --seeds {first}..{}", first + summary.seeds));
+    }
+    let (check, title) = ("t1", "Assembled flow, stepped clock");
+    write(
+        args,
+        found(check, title, &summary),
+        clock.mono().since(began),
+    )?;
     Ok(summary.failures.is_empty())
 }
 
+/// The seeds that are asked for.
+fn range(args: &Fuzz) -> Result<Range<u64>, String> {
+    if let Some(hash) = &args.window {
+        let window = fuzz::window(hash, args.count);
+        let window = window.ok_or_else(|| {
+            format!("{hash:?} does not begin with ten hexadecimal digits, as the hash of a commit")
+        })?;
+        say(&format!(
+            "window {hash}: --seeds {}..{}",
+            window.start, window.end
+        ));
+        return Ok(window);
+    }
+    let only = args.seed.map(|seed| seed..seed.saturating_add(1));
+    Ok(only.unwrap_or_else(|| args.seeds.clone()))
+}
+
+/// What holds for all runs.
+fn with(args: &Fuzz, mut options: Options) -> Options {
+    options.keep = args.keep.clone().map(|keep| keep.0);
+    options.plant.clone_from(&args.plant);
+    options.threads = args.threads.into();
+    options.out.clone_from(&args.out);
+    options.shrink = !args.no_shrink;
+    options.verbose = args.verbose;
+    options
+}
+
+fn is_in_time(args: &Fuzz, since: Nanos) -> bool {
+    args.lasting
+        .is_none_or(|limit| since < Nanos::from_secs(limit))
+}
+
+/// Runs what once went wrong: all of it, or only what has that number.
+fn regress(args: &Fuzz, which: usize) -> Result<bool, String> {
+    let clock = Clock::monotonic();
+    let began = clock.mono();
+    let list = fuzz::regressions().map_err(|error| error.to_string())?;
+    if which > list.len() {
+        return Err(format!(
+            "there is no regression {which}, only 1 to {}",
+            list.len()
+        ));
+    }
+    let mut all = Summary::default();
+    for (at, regression) in list.into_iter().enumerate() {
+        let number = at + 1;
+        if which != 0 && which != number {
+            continue;
+        }
+        let mut options = with(args, regression.options);
+        if let Some(seed) = args.seed {
+            options.seeds = seed..seed.saturating_add(1);
+        }
+        let goes_on = || is_in_time(args, clock.mono().since(began));
+        let on_failure = |failure: &Failure| {
+            let places: Vec<String> = failure.keep.iter().map(ToString::to_string).collect();
+            let keep = if places.is_empty() {
+                "none".to_owned()
+            } else {
+                places.join(",")
+            };
+            let seed = failure.seed;
+            let command =
+                format!("dragonfly-sim fuzz --regressions {number} --seed {seed} --keep {keep}");
+            say(&format!("once found: {}", regression.found));
+            tell(failure, &command);
+        };
+        let summary = fuzz::fuzz_while(&options, &goes_on, &on_failure);
+        all.join(summary.map_err(|error| error.to_string())?);
+    }
+    conclude(&all);
+    let (check, title) = ("t1-regressions", "Worlds in which a mistake was once found");
+    write(args, found(check, title, &all), clock.mono().since(began))?;
+    Ok(all.failures.is_empty())
+}
+
 /// What the runs came to.
-fn found(summary: &Summary) -> Found {
+fn found(check: &str, title: &str, summary: &Summary) -> Found {
     let promises = ["R1", "R2", "R3", "R4"];
-    let mut found = Found::new("t1", "Assembled flow, stepped clock").shows(&promises);
+    let mut found = Found::new(check, title).shows(&promises);
     found.seeds = summary.seeds;
     found.updates = summary.judged.entries;
     found.compared = summary.judged.legs;
@@ -163,7 +266,7 @@ fn write(args: &Fuzz, mut found: Found, took: Nanos) -> Result<(), String> {
 /// Shows that each planted bug is found: how many there are, and how many were not.
 fn hunt(options: &Options) -> Result<(usize, usize), String> {
     let mut tell = |plant: &str, failure: Option<&Failure>| match failure {
-        None => println!("{plant:20} not found"),
+        None => say(&format!("{plant:20} not found")),
         Some(failure) => {
             let first = failure.violations.first();
             let rule = first.map_or("", |violation| violation.rule.name());
@@ -173,7 +276,7 @@ fn hunt(options: &Options) -> Result<(usize, usize), String> {
     };
     let missed = fuzz::hunt(options, &mut tell).map_err(|error| error.to_string())?;
     let planted = fuzz::plants().count();
-    println!("{planted} planted, {missed} not found");
+    say(&format!("{planted} planted, {missed} not found"));
     Ok((planted, missed))
 }
 
@@ -190,23 +293,27 @@ fn list() {
         );
     }
     for plant in fuzz::plants() {
-        println!("plant {plant}");
+        say(&format!("plant {plant}"));
     }
 }
 
-fn tell(failure: &Failure, options: &Options, plan: Option<&str>) {
+fn tell(failure: &Failure, command: &str) {
     let (seed, count) = (failure.seed, failure.violations.len());
     let faults = match &failure.faults[..] {
         [] => "no fault at all".to_owned(),
         faults => faults.join(", "),
     };
-    println!(
-        "seed {seed} failed ({count}), it takes {faults}: {}",
-        failure.command(options, plan)
-    );
+    say(&format!(
+        "seed {seed} failed ({count}), it takes {faults}: {command}"
+    ));
     for violation in failure.violations.iter().take(SHOWN) {
-        println!("    {violation}");
+        say(&format!("    {violation}"));
     }
+}
+
+/// Prints a line. Nobody is left to tell if standard output is closed.
+fn say(line: &str) {
+    writeln!(std::io::stdout(), "{line}").ok();
 }
 
 fn conclude(summary: &Summary) {
@@ -215,9 +322,9 @@ fn conclude(summary: &Summary) {
         .iter()
         .map(|(kind, n)| format!("{kind} {n}"))
         .collect();
-    println!("faults: {}", fired.join(", "));
+    say(&format!("faults: {}", fired.join(", ")));
     let total: u64 = summary.fired.values().sum();
-    println!(
+    say(&format!(
         "{} seeds, {} simulated seconds, {} messages, {} updates, {} views, {} live legs compared, \
          {total} faults, {} seeds failed, digest {:016x}",
         summary.seeds,
@@ -228,5 +335,5 @@ fn conclude(summary: &Summary) {
         summary.judged.legs,
         summary.failures.len(),
         summary.digest,
-    );
+    ));
 }
