@@ -7,6 +7,8 @@
 //! ```sh
 //! cargo bench -p dragonfly-benches --bench fan_out_load
 //! cargo bench -p dragonfly-benches --bench fan_out_load -- --subscribers 1000 --connections 1000 --rate 100 --stalled 50
+//! cargo bench -p dragonfly-benches --bench fan_out_load -- --gate --result r8.json
+//! cargo bench -p dragonfly-benches --bench fan_out_load -- --isolation --result r10.json
 //! ```
 
 #![allow(
@@ -16,10 +18,17 @@
 
 #[path = "fan_out_load/clients.rs"]
 mod clients;
+#[path = "fan_out_load/gate.rs"]
+mod gate;
+#[path = "fan_out_load/isolation.rs"]
+mod isolation;
+#[path = "fan_out_load/neighbour.rs"]
+mod neighbour;
 #[path = "fan_out_load/ticker.rs"]
 mod ticker;
 
 use std::{
+    io::{BufRead, BufReader},
     process::{Command, Stdio},
     time::Duration,
 };
@@ -27,7 +36,7 @@ use std::{
 use dragonfly_aggregators::Bbo;
 use dragonfly_benches::report::Report;
 use dragonfly_core::{
-    flow::Flow,
+    flow::{Flow, merge},
     queue,
     run::{RunOptions, Threads, Wait},
 };
@@ -35,6 +44,7 @@ use dragonfly_grpc::Server;
 use rustix::time::{ClockId, clock_gettime};
 
 use clients::{Plan, Seen};
+use neighbour::Neighbour;
 use ticker::Ticker;
 
 /// One load.
@@ -44,9 +54,14 @@ struct Load {
     connections: usize,
     stalled: usize,
     rate: u32,
+    /// In s.
+    warm_up: u64,
+    /// In s.
     seconds: u64,
     threads: Threads,
     wait: Wait,
+    /// A second venue, and then it is measured from the first one's receipt.
+    neighbour: Option<Neighbour>,
 }
 
 const USUAL: Load = Load {
@@ -54,9 +69,11 @@ const USUAL: Load = Load {
     connections: 1_000,
     stalled: 0,
     rate: 100,
+    warm_up: 1,
     seconds: 5,
     threads: Threads::One,
     wait: Wait::Auto,
+    neighbour: None,
 };
 
 fn main() {
@@ -64,6 +81,11 @@ fn main() {
     let first = arguments.next();
     if first.as_deref() == Some("--subscribe") {
         return subscribe(&arguments.collect::<Vec<_>>());
+    }
+    match first.as_deref() {
+        Some("--gate") => return gate::run(&arguments.collect::<Vec<_>>()),
+        Some("--isolation") => return isolation::run(&arguments.collect::<Vec<_>>()),
+        _ => {}
     }
     let loads = match first.as_deref() {
         None => vec![
@@ -143,11 +165,62 @@ fn asked(first: &str, others: &[String]) -> Load {
     load
 }
 
+/// What a load came to.
+#[derive(Clone, Copy, Debug)]
+struct Outcome {
+    seen: Seen,
+    /// The share of what was published that was received.
+    received: f64,
+    /// Shares of a core.
+    server_core: f64,
+    clients_core: f64,
+    resident_mib: f64,
+    published: u64,
+}
+
 fn measure(load: Load, report: &mut Report) {
+    let outcome = run(load);
+    let Seen {
+        p50_us,
+        p99_us,
+        p999_us,
+        max_us,
+        skipped,
+        ..
+    } = outcome.seen;
+    report.line(format_args!(
+        "| {} | {} | {} | {} | {:?} {:?} | {p50_us} | {p99_us} | {p999_us} | {max_us} | {:.1} % \
+         | {skipped} | {:.0} | {:.0} | {:.1} |",
+        load.subscribers / load.connections * load.connections,
+        load.connections,
+        load.stalled,
+        load.rate,
+        load.threads,
+        load.wait,
+        outcome.received * 100.0,
+        outcome.server_core * 100.0,
+        outcome.clients_core * 100.0,
+        outcome.resident_mib,
+    ));
+    if load.stalled == 0 && load.threads == Threads::One {
+        let name = format!("fan_out_1000_over_{}_p99_ms", load.connections);
+        report.figure(&name, p99_us as f64 / 1_000.0);
+    }
+}
+
+/// Longer than any load is served.
+const LONG: Duration = Duration::from_secs(600);
+
+/// Serves the load, with the subscribers in a process of their own.
+fn run(load: Load) -> Outcome {
     let server = Server::builder()
         .max_connections(10_000)
         .max_connections_per_peer(10_000)
+        .max_subscriptions_per_peer(10_000)
         .max_streams_per_connection(1_000)
+        // Whoever does not read is to stay until it is asked what it missed.
+        .write_stall_timeout(LONG)
+        .ping(LONG, LONG)
         .bind("127.0.0.1:0")
         .unwrap();
     let (address, stats) = (server.local_addr().to_string(), server.stats());
@@ -155,60 +228,60 @@ fn measure(load: Load, report: &mut Report) {
     let books = flow
         .listen(Ticker { rate: load.rate })
         .via(queue::spsc(256));
-    let views = flow.aggregate(books, Bbo::top(10)).via(queue::spsc(256));
-    flow.serve(server, views);
+    if let Some(neighbour) = load.neighbour {
+        let others = flow.listen(neighbour).via(queue::spsc(256));
+        let books = merge([books, others]);
+        let views = flow.aggregate(books, Bbo::top(10)).via(queue::spsc(256));
+        flow.serve(server, views);
+    } else {
+        let views = flow.aggregate(books, Bbo::top(10)).via(queue::spsc(256));
+        flow.serve(server, views);
+    }
     let running = flow
         .launch(RunOptions::from(load.threads).wait(load.wait))
         .unwrap();
 
-    let cpu = processor_time();
     let streams = load.subscribers / load.connections;
-    let child = Command::new(std::env::current_exe().unwrap())
+    let mut child = Command::new(std::env::current_exe().unwrap())
         .arg("--subscribe")
         .arg(&address)
         .args([load.connections, streams, load.stalled].map(|n| n.to_string()))
-        .arg(load.seconds.to_string())
+        .args([load.warm_up, load.seconds].map(|n| n.to_string()))
+        .arg(u8::from(load.neighbour.is_some()).to_string())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "the subscribers failed");
-    let text = String::from_utf8(output.stdout).unwrap();
-    let said: Vec<f64> = text
-        .split_whitespace()
-        .map(|n| n.parse().unwrap())
-        .collect();
-    let [messages, skipped, ended, p50, p99, p999, max, client_cpu] = said[..] else {
-        panic!("{text}");
+    // A line when it begins to measure, one when it has, and one when those that stalled have caught up.
+    let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut numbers = || -> Vec<u64> {
+        let line = said
+            .next()
+            .unwrap_or_else(|| panic!("the subscribers failed"))
+            .unwrap();
+        line.split_whitespace()
+            .map(|n| n.parse().unwrap())
+            .collect()
     };
-    assert_eq!(ended, 0.0, "subscriptions ended");
-    let wall = (load.seconds + WARM_UP.as_secs()) as f64;
-    let server_cpu = (processor_time() - cpu) / wall * 100.0;
-    let received =
-        messages / (load.seconds as f64 * f64::from(load.rate) * load.subscribers as f64);
-    report.line(format_args!(
-        "| {} | {} | {} | {} | {:?} {:?} | {p50} | {p99} | {p999} | {max} | {:.1} % | {skipped} \
-         | {server_cpu:.0} | {:.0} | {:.1} |",
-        streams * load.connections,
-        load.connections,
-        load.stalled,
-        load.rate,
-        load.threads,
-        load.wait,
-        received * 100.0,
-        client_cpu / wall * 100.0,
-        resident_mib(),
-    ));
-    if load.stalled == 0 && load.threads == Threads::One {
-        let name = format!("fan_out_1000_over_{}_p99_ms", load.connections);
-        report.figure(&name, p99 / 1_000.0);
-    }
-    assert!(stats.published() > 0);
+    numbers();
+    let (cpu, published) = (processor_time(), stats.published());
+    let clients_cpu_us = numbers()[0];
+    let server_core = (processor_time() - cpu) / load.seconds as f64;
+    let (published, resident_mib) = (stats.published() - published, resident_mib());
+    let seen = Seen::from(numbers());
+    assert!(child.wait().unwrap().success(), "the subscribers failed");
+    assert_eq!(seen.ended, 0, "subscriptions ended");
     running.stop();
     running.join().unwrap();
+    let due = load.seconds as f64 * f64::from(load.rate) * load.subscribers as f64;
+    Outcome {
+        seen,
+        received: seen.messages as f64 / due,
+        server_core,
+        clients_core: clients_cpu_us as f64 / 1e6 / load.seconds as f64,
+        resident_mib,
+        published,
+    }
 }
-
-const WARM_UP: Duration = Duration::from_secs(1);
 
 /// The second process.
 fn subscribe(arguments: &[String]) {
@@ -218,20 +291,16 @@ fn subscribe(arguments: &[String]) {
         connections: number(1) as usize,
         streams: u32::try_from(number(2)).unwrap(),
         stalled: number(3) as usize,
-        warm_up: WARM_UP,
-        measure: Duration::from_secs(number(4)),
+        warm_up: Duration::from_secs(number(4)),
+        measure: Duration::from_secs(number(5)),
+        from_receipt: number(6) == 1,
     };
-    let Seen {
-        messages,
-        skipped,
-        ended,
-        p50_us,
-        p99_us,
-        p999_us,
-        max_us,
-    } = clients::run(&plan);
-    let cpu = processor_time();
-    println!("{messages} {skipped} {ended} {p50_us} {p99_us} {p999_us} {max_us} {cpu}");
+    let mut cpu = 0.0;
+    let seen = clients::run(&plan, |_| {
+        println!("{:.0}", (processor_time() - cpu) * 1e6);
+        cpu = processor_time();
+    });
+    println!("{seen}");
 }
 
 /// What this process has used of the processor, in seconds.

@@ -15,6 +15,7 @@ use std::{
 };
 
 pub mod books;
+pub mod cgroup;
 pub mod http2;
 pub mod images;
 pub mod loopback;

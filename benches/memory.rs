@@ -8,7 +8,10 @@
 //! ```sh
 //! cargo bench -p dragonfly-benches --bench memory                           # 2 million messages
 //! cargo bench -p dragonfly-benches --bench memory -- --messages 100000000
+//! cargo bench -p dragonfly-benches --bench memory -- --messages 10000000 --limit-mib 256 --result r9.json
 //! ```
+//!
+//! With `--limit-mib` the system ends it beyond so much, by a cgroup where there is one.
 //!
 //! It exits with 1 when more than [`MOST_MIB`] is resident, or when more than [`MOST_GROWTH_MIB`] came
 //! after the warm-up. What it found goes to `figures/memory.json` in the target folder, for the table.
@@ -21,7 +24,10 @@
 use std::{collections::HashMap, env, fs, process::ExitCode};
 
 use dragonfly_aggregators::Bbo;
-use dragonfly_benches::{messages, report::Report};
+use dragonfly_benches::{
+    cgroup, messages,
+    report::{Report, write_result},
+};
 use dragonfly_clients::{ReplaySource, capture::Record};
 use dragonfly_core::{
     clock::{Clock, Nanos, UtcNanos},
@@ -35,6 +41,7 @@ use dragonfly_feeds::{
     BookChanges,
     venue::{self, Subscription},
 };
+use serde_json::{Map, Value, json};
 
 const CONNECTIONS: usize = 10;
 const INSTRUMENTS: usize = 1_000;
@@ -45,12 +52,17 @@ const MOST_MIB: f64 = 64.0;
 /// The most that may be added after the warm-up, in MiB.
 const MOST_GROWTH_MIB: f64 = 2.0;
 
+/// How many messages it is looked in between, in a long run.
+const PART: u64 = 1_000_000;
+
 /// From one message to the next, in nanoseconds of recorded time.
 const APART_NS: u64 = 10_000;
 const FIRST_UTC_NS: u64 = 1_789_457_617_000_000_000;
 
 fn main() -> ExitCode {
-    let is_test = env::args().any(|argument| argument == "--test");
+    let begin = Clock::monotonic();
+    let arguments: Vec<String> = env::args().collect();
+    let is_test = arguments.iter().any(|argument| argument == "--test");
     let Some(messages) = messages_wanted(is_test) else {
         eprintln!("--messages wants a number of at least {INSTRUMENTS}");
         return ExitCode::FAILURE;
@@ -59,6 +71,7 @@ fn main() -> ExitCode {
         println!("memory is not measured: there is no /proc/self/status");
         return ExitCode::SUCCESS;
     };
+    let bound = bound(&arguments);
     let mut report = Report::new("memory", !is_test);
     report.line(format_args!(
         "\n### {INSTRUMENTS} instruments of {LEVELS} levels over {CONNECTIONS} connections, in one process\n"
@@ -70,15 +83,57 @@ fn main() -> ExitCode {
     let warm_up = (messages / 10).max(100 * INSTRUMENTS as u64);
     stack.run(warm_up);
     let warm = resident_mib().unwrap_or_default();
+    let mib = |mib: f64| Value::from(format!("{mib:.1} MiB"));
+    let mut figures = Map::new();
+    figures.insert("limit of memory".into(), bound.into());
+    figures.insert(format!("resident after {warm_up} messages"), mib(warm));
     report.line(format_args!("| {warm_up} | {warm:.1} |"));
+    if messages > PART {
+        stack.run(PART);
+        let part = resident_mib().unwrap_or_default();
+        report.line(format_args!("| {PART} | {part:.1} |"));
+        figures.insert(format!("resident after {PART} messages"), mib(part));
+    }
     stack.run(messages);
     let end = resident_mib().unwrap_or_default();
+    figures.insert(format!("resident after {messages} messages"), mib(end));
     report.line(format_args!("| {messages} | {end:.1} |"));
     stack.check(messages);
     report.figure("memory_1000_instruments_mib", end);
     report.figure("memory_growth_mib", end - warm);
     report.finish();
+    let is_within = end <= MOST_MIB && end - warm <= MOST_GROWTH_MIB;
+    write_result(
+        &arguments,
+        &json!({
+            "check": "r9",
+            "title": "Memory: 1,000 books of 20 levels over ten connections, every message a change",
+            "promises": ["R9"],
+            "command": format!(
+                "cargo bench -p dragonfly-benches --bench memory -- --messages {messages} --limit-mib 256"
+            ),
+            "seconds": begin.mono().0 as f64 / 1e9,
+            "updates": messages,
+            "violations": u64::from(!is_within),
+            "figures": figures,
+        }),
+    );
     judge(end, end - warm)
+}
+
+/// Bounds the memory of this process as asked; what bounds it, in words.
+fn bound(arguments: &[String]) -> String {
+    let mut rest = arguments.iter().skip_while(|a| *a != "--limit-mib");
+    let Some(limit) = rest.nth(1).and_then(|limit| limit.parse().ok()) else {
+        return "none".into();
+    };
+    match cgroup::enter(limit) {
+        Ok(()) => format!("{limit} MiB by a cgroup"),
+        Err(error) => {
+            println!("no cgroup ({error}): what is resident is looked at instead");
+            format!("{MOST_MIB} MiB, looked at")
+        }
+    }
 }
 
 fn messages_wanted(is_test: bool) -> Option<u64> {

@@ -45,3 +45,13 @@ impl Report {
         fs::write(file.with_extension("json"), format!("{figures}\n")).unwrap();
     }
 }
+
+/// Writes the result of a check to the file that follows `--result` among the arguments; for the page
+/// of what is promised and how it is shown.
+pub fn write_result(arguments: &[String], result: &Value) {
+    let file = arguments.iter().skip_while(|a| *a != "--result").nth(1);
+    if let Some(file) = file {
+        fs::write(file, format!("{result:#}\n")).unwrap();
+        println!("written to {file}");
+    }
+}

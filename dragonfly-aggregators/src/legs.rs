@@ -1,5 +1,11 @@
 //! Who takes part in a view: the legs, how they are, and the order in which they win ties.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "places lie within lists of a fixed length, and ranks below their number; held to a merge by brute force"
+)]
+
 use std::hash::BuildHasher as _;
 
 use dragonfly_core::{

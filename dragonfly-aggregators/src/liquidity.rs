@@ -1,5 +1,11 @@
 //! Aggregated liquidity: the quantity at each price, summed over all venues.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "places lie within lists of a fixed length, and ranks below their number; held to a merge by brute force"
+)]
+
 use dragonfly_core::{
     market::{
         AggregatedBook, BookEvent, BookState, Depth, Ladder, Level, MAX_DEPTH, MAX_LEGS, Symbol,

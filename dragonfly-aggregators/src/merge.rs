@@ -5,6 +5,12 @@
 //! arithmetic: it moves the lists' beginnings by one or by none. What is left is the latency from one
 //! level to the next, and [`both`] hides that by working on bids and asks at the same time.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "places lie within lists of a fixed length, and ranks below their number; held to a merge by brute force"
+)]
+
 use std::hint::select_unpredictable;
 
 use dragonfly_core::market::{Level, Price, VenueLevel};

@@ -9,6 +9,12 @@
 //! last of them. So a new level that comes behind that last one cannot be kept, and when fewer are
 //! left than are shown, all legs are merged anew.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "places lie within lists of a fixed length, and ranks below their number; held to a merge by brute force"
+)]
+
 use dragonfly_core::market::{Ladder, Level, MAX_DEPTH, MAX_LEGS, VenueLevel};
 
 use crate::merge::{self, Merge, Merged, is_better, is_right, venue_level};

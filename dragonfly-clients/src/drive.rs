@@ -26,6 +26,7 @@ use dragonfly_core::{
     stage::{Cx, Host, Source, Stage, StageError, Work},
 };
 
+use crate::Gate;
 use session::{Ended, Session};
 use tokio::time::{Instant, Sleep};
 
@@ -38,6 +39,7 @@ pub struct Drive<C, S, L> {
     client: C,
     feed: Feed<S, L>,
     backoff: Backoff,
+    gate: Gate,
 }
 
 impl<C, S, L> Drive<C, S, L>
@@ -47,12 +49,21 @@ where
     L: Listener + 'static,
 {
     /// Runs `feed` over the connections `client` makes.
-    pub const fn new(client: C, feed: Feed<S, L>, backoff: Backoff) -> Self {
+    pub fn new(client: C, feed: Feed<S, L>, backoff: Backoff) -> Self {
         Self {
             client,
             feed,
             backoff,
+            gate: Gate::default(),
         }
+    }
+
+    /// Shares the venue's budget of connections, and what it asks to wait, with the other feeds that
+    /// have this gate.
+    #[must_use]
+    pub fn gate(mut self, gate: Gate) -> Self {
+        self.gate = gate;
+        self
     }
 
     /// The feed.
@@ -79,6 +90,7 @@ where
             client,
             feed,
             backoff,
+            gate,
         } = *self;
         let connects = feed.policy().connects;
         let stats = feed.stats();
@@ -95,6 +107,7 @@ where
             desk,
             client,
             backoff,
+            gate,
             connects,
             last_error: None,
         };
@@ -198,6 +211,7 @@ struct Trip<C, S, L: Listener> {
     desk: Rc<Desk<S, L>>,
     client: C,
     backoff: Backoff,
+    gate: Gate,
     connects: Budget,
     /// What was last said about failing to connect, so that it is said once.
     last_error: Option<String>,
@@ -233,11 +247,10 @@ where
     async fn connect(&mut self) -> Option<Result<(C::Reader, C::Writer), ClientError>> {
         loop {
             let now = self.desk.clock.mono();
-            if self.connects.take(now) {
-                break;
+            match self.gate.admit(&self.connects, now) {
+                Ok(()) => break,
+                Err(at) => self.pause(at - now).await?,
             }
-            let wait = self.connects.next_at(now) - now;
-            self.pause(wait).await?;
         }
         let desk = self.desk.clone();
         let mut connect = pin!(self.client.connect());
@@ -274,7 +287,10 @@ where
         let wait = self.backoff.next_wait();
         match error {
             ClientError::RetryAfter { seconds, .. } => {
-                wait + Nanos::from_secs(*seconds).min(LONGEST_WAIT)
+                let asked = Nanos::from_secs(*seconds).min(LONGEST_WAIT);
+                // The others of the venue come through the gate one by one, as its budget has it.
+                self.gate.close(self.desk.clock.mono() + asked);
+                wait + asked
             }
             _ => wait,
         }

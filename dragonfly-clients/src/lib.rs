@@ -5,10 +5,12 @@
 
 pub mod capture;
 mod drive;
+mod gate;
 mod host;
 mod replay;
 pub mod ws;
 
 pub use drive::Drive;
+pub use gate::Gate;
 pub use host::host;
 pub use replay::{Replay, ReplaySource};

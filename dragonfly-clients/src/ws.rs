@@ -35,6 +35,19 @@
 //!
 //! [`ClientError::Closed`]: dragonfly_core::client::ClientError::Closed
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 mod close;
 mod connect;
 mod deframer;

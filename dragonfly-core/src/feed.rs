@@ -8,6 +8,19 @@
 //! For books, [`BookListener`] holds a venue to the [`BookRules`](crate::market::BookRules) it
 //! declared, so that a venue file is left with two things: a [`Subscriber`] and a [`Decoder`].
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 mod backlog;
 mod backoff;
 mod book_listener;

@@ -3,6 +3,19 @@
 //! Bids descend, asks ascend, quantity zero removes a level, and no price or quantity ever passes
 //! through a floating-point number.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 mod book;
 mod checksum;
 mod decimal;

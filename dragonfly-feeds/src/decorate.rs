@@ -13,6 +13,19 @@
 //! # let _ = calm::<Box<dyn Listener<Event = BookEvent>>>;
 //! ```
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 mod changed;
 mod depth;
 mod per_book;

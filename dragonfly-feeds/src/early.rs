@@ -6,6 +6,19 @@
 //! what was made of it, the whole is waited for. [`BestFirst`] can show a book before its message is
 //! whole; [`Piecewise`] cannot, but has nearly all of it read by then.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 mod best_first;
 mod piecewise;
 

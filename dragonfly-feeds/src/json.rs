@@ -10,6 +10,19 @@
 //! prices exactly. What is skipped is checked for closed strings and balanced brackets only, and of
 //! levels beyond the wanted ones only the end is looked for.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 mod cursor;
 mod escape;
 mod fault;

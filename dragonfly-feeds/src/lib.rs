@@ -16,5 +16,6 @@ mod open;
 mod replay;
 pub mod venue;
 
+pub use dragonfly_clients::Gate;
 pub use open::{BookChanges, BookFeed, Builder, OpenError, open};
 pub use replay::{ReplayCounts, VenueReplay};

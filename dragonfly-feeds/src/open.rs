@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use dragonfly_clients::{Drive, ws};
+use dragonfly_clients::{Drive, Gate, ws};
 use dragonfly_core::{
     client::ClientError,
     feed::{Backoff, BookListener, Decoder, Feed, Subscriber},
@@ -141,6 +141,7 @@ pub struct Builder {
     endpoint: Option<String>,
     trust: Trust,
     busy_poll: Option<Duration>,
+    gate: Gate,
 }
 
 /// Which certificates are trusted besides the public ones.
@@ -167,6 +168,7 @@ impl Builder {
             endpoint: None,
             trust: Trust::Public,
             busy_poll: None,
+            gate: Gate::default(),
         })
     }
 
@@ -217,6 +219,13 @@ impl Builder {
         self
     }
 
+    /// Shares the venue's budget of connections, and what it asks to wait, with its other feeds that
+    /// have this gate.
+    pub fn gate(mut self, gate: &Gate) -> Self {
+        self.gate = gate.clone();
+        self
+    }
+
     /// Makes the feed; it connects when its flow runs.
     ///
     /// # Errors
@@ -240,7 +249,8 @@ impl Builder {
         let client = client
             .build()
             .map_err(|error| OpenError::Client { venue, error })?;
-        Ok(Drive::new(client, self.feed(symbols), Backoff::new(seed())))
+        let feed = self.feed(symbols);
+        Ok(Drive::new(client, feed, Backoff::new(seed())).gate(self.gate))
     }
 
     /// The unified and the native symbols.

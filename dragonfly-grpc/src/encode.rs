@@ -4,6 +4,24 @@
 //! gRPC frame: a zero byte (not compressed), the length, the message. Fields are written in the
 //! order of their numbers and default values left out, as every protobuf library does.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "places are those of what was just written; no byte of it is a client's"
+)]
+
 mod decimal;
 mod market_data;
 mod protobuf;

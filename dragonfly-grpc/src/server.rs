@@ -7,6 +7,19 @@
 //! Everything runs on one thread, under [`TOKIO`]: the flow pushes frames and
 //! wakes connections, which write them in the same turn of the runtime.
 
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
 mod accept;
 #[doc(hidden)]
 pub mod bench;
@@ -176,7 +189,7 @@ impl Server {
 
 /// Looks for blocked clients while the server is open.
 async fn sweep(hub: Arc<Hub>, mut phase: watch::Receiver<Phase>) {
-    let mut ticks = interval(hub.limits.write_stall / SWEEPS);
+    let mut ticks = interval(hub.limits.write_stall.div_f64(f64::from(SWEEPS)));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while *phase.borrow_and_update() == Phase::Open {
         ticks.tick().await;

@@ -117,6 +117,7 @@ pub struct Summary {
     pub failures: Vec<Failure>,
     cut: Times,
     gap: Times,
+    gap_anew: Times,
     stale: Times,
     restart: Times,
     recovery: Times,
@@ -213,11 +214,12 @@ impl Summary {
         for (name, count) in &outcome.fired {
             *self.fired.entry(name.clone()).or_insert(0) += count;
         }
-        for ((state, cause), times) in &outcome.figures.back {
-            match (state.as_str(), cause.as_str()) {
+        for ((state, cause, was_down), times) in &outcome.figures.back {
+            match (state.as_str(), cause.as_str(), was_down) {
                 // Where other faults meet a cut, what is measured is those.
-                ("down", "disconnected") if outcome.is_of_cuts => self.cut.extend(times),
-                ("gap", "sequence gap" | "checksum mismatch") => self.gap.extend(times),
+                ("down", "disconnected", _) if outcome.is_of_cuts => self.cut.extend(times),
+                ("gap", "sequence gap" | "checksum mismatch", false) => self.gap.extend(times),
+                ("gap", "sequence gap", true) => self.gap_anew.extend(times),
                 _ => {}
             }
         }
@@ -248,13 +250,17 @@ impl Summary {
     pub fn figures(&self) -> BTreeMap<String, String> {
         let times = [
             ("R4: loopback cut to Live, p99", &self.cut),
-            ("R3: gap to Live, p99", &self.gap),
+            ("R3: gap to Live on the same connection, p99", &self.gap),
+            (
+                "R3: gap to Live where the venue needs a new connection, p99",
+                &self.gap_anew,
+            ),
             ("R2: last message to withdrawn as stale, p99", &self.stale),
             (
                 "server killed to the first book of the next, p99",
                 &self.restart,
             ),
-            ("last fault to every book as it is, p99", &self.recovery),
+            ("last fault to every book Live, p99", &self.recovery),
             ("R14: SIGTERM to the end, p99", &self.exit),
         ];
         let named = |(name, times): (&str, &Times)| Some((name.to_owned(), times.words()?));

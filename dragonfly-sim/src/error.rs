@@ -47,9 +47,16 @@ pub enum SimError {
         "{0:?} is no instrument, or there twice; give a currency such as BTC, or a pair such as BTC-USDT"
     )]
     Instrument(String),
-    /// The plan has a fault that no venue can bring about.
-    #[error("{0} happens to the client's machine, which a simulated venue has no power over")]
-    MachineFault(Kind),
+    /// A fault cannot happen to what is served.
+    #[error("fault {number} ({kind}) can never happen: {reason}")]
+    Fault {
+        /// Which of the plan, counted from 1.
+        number: usize,
+        /// What would happen.
+        kind: Kind,
+        /// Why it cannot.
+        reason: String,
+    },
     /// The address is not a loopback address.
     #[error("{0} is not a loopback address; the simulator serves this machine only")]
     NotLoopback(SocketAddr),

@@ -3,7 +3,7 @@
 //!
 //! A [`Live`] is what `dragonfly-sim serve` runs. Each venue has a port of its own; its instruments
 //! are [markets](Options::instruments) that a seed makes, and what its clients are told of them goes
-//! into the [ledger](crate::ledger). The faults are those of a [`Plan`], every kind of the
+//! into the [ledger](crate::ledger). The faults are those of a [`Plan`](crate::fault::Plan), every kind of the
 //! [catalogue](crate::fault::Kind) but those of the client's machine.
 //!
 //! ```no_run
@@ -21,6 +21,9 @@
 //! # }
 //! ```
 //!
+//! A plan spreads its faults over time. A test that wants one at a certain moment
+//! [injects](Live::inject) it, and waits until it was [counted](Live::fired).
+//!
 //! # What the ledger says here
 //!
 //! All times are of [`Options::clock`], in ns: a caller that stamps what a client shows with the same
@@ -34,8 +37,8 @@
 //!   slot that no other open connection of the venue has, so that a client with one connection a
 //!   venue has slot 0 however often it connects anew. `socket` = slot x number of venues + place of
 //!   the venue in the order of the names. A connection that is half-open has lost its slot.
-//! * A [`Record::Heard`] is written with every message, whatever it says, but not with pongs.
-//! * [`Record::Looked`] is never written: only who knows what the client shows can look.
+//! * A [`Heard`](crate::ledger::Record::Heard) is written with every message, whatever it says, but not with pongs.
+//! * [`Looked`](crate::ledger::Record::Looked) is never written: only who knows what the client shows can look.
 //! * Records come in the order of their times, from one thread, the one that serves: a sink that
 //!   takes long holds everything up.
 //!
@@ -50,209 +53,26 @@ mod conn;
 mod door;
 mod floor;
 mod line;
+mod options;
 mod pipe;
 mod trouble;
 mod upgrade;
 mod wire;
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    fmt,
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-    thread::JoinHandle,
-    time::Duration,
-};
+use std::{collections::BTreeMap, fmt, sync::Arc, thread::JoinHandle, time::Duration};
 
-use dragonfly_core::clock::Clock;
 use tokio::{sync::oneshot, time::timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::{
     SimError, certificate,
-    exchange::{DIALECTS, Dialect, Listing},
-    fault::{Kind, Plan, Schedule},
-    ledger::Record,
-    market::{Character, Market},
-    random::Random,
+    fault::{Fault, Kind},
     sim,
 };
 use door::Door;
-use floor::{Floor, Shared, Venue};
-
-/// How often books change.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Rate {
-    /// So many times a second on average, each book; above 0 and up to 100,000.
-    PerSecond(f64),
-    /// As fast as the slowest client of a book takes the messages; a book without clients rests.
-    AsFast,
-}
-
-/// What takes the ledger.
-pub type Sink = Box<dyn FnMut(Record) + Send>;
-
-/// What is to be served.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Options {
-    /// What markets and faults are drawn from.
-    pub seed: u64,
-    /// The venues; none stands for all.
-    pub venues: Vec<String>,
-    /// The instruments of every venue: `BTC` against the venue's usual quote currency, or `BTC-USDT`.
-    pub instruments: Vec<String>,
-    /// The faults.
-    pub plan: Plan,
-    /// How often each book changes. Binance sends an image every 100 ms all the same.
-    pub rate: Rate,
-    /// How many levels a side an entry of the ledger has.
-    pub depth: usize,
-    /// The first venue listens on this port, each further one on the next; port 0 gives every venue
-    /// a free port. Loopback addresses only.
-    pub bind: SocketAddr,
-    /// Over how long the faults of the plan are spread, from the start.
-    pub span: Duration,
-    /// The clock of the ledger; its zero is the zero of all times.
-    pub clock: Clock,
-}
-
-impl Options {
-    /// All venues with one instrument each, ten changes a second, no fault.
-    pub fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            venues: Vec::new(),
-            instruments: vec!["BTC".to_owned()],
-            plan: Plan::default(),
-            rate: Rate::PerSecond(10.0),
-            depth: 20,
-            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            span: Duration::from_secs(60),
-            clock: Clock::monotonic(),
-        }
-    }
-
-    fn dialects(&self) -> Result<Vec<&'static Dialect>, SimError> {
-        let names = || DIALECTS.iter().map(|dialect| dialect.name);
-        let unify = |name: &String| name.replace('_', "-");
-        if let Some(unknown) = self
-            .venues
-            .iter()
-            .find(|name| !names().any(|known| known == unify(name)))
-        {
-            return Err(SimError::UnknownVenue {
-                name: unknown.clone(),
-                known: names().collect::<Vec<_>>().join(", "),
-            });
-        }
-        let is_wanted = |dialect: &&Dialect| {
-            self.venues.is_empty() || self.venues.iter().any(|name| unify(name) == dialect.name)
-        };
-        Ok(DIALECTS.into_iter().filter(is_wanted).collect())
-    }
-
-    fn check(&self) -> Result<(), SimError> {
-        if !self.bind.ip().is_loopback() {
-            return Err(SimError::NotLoopback(self.bind));
-        }
-        if let Rate::PerSecond(rate) = self.rate
-            && !(rate > 0.0 && rate <= 100_000.0)
-        {
-            return Err(SimError::Rate(rate));
-        }
-        let machine = |kind: &&Kind| kind.needs_machine();
-        let mut kinds = self.plan.faults.iter().map(|fault| &fault.kind);
-        if let Some(kind) = kinds.find(machine) {
-            return Err(SimError::MachineFault(*kind));
-        }
-        let is_word = |part: &str| {
-            (1..=12).contains(&part.len())
-                && part
-                    .bytes()
-                    .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-        };
-        for name in &self.instruments {
-            let (base, quote) = name.split_once('-').unwrap_or((name, "USD"));
-            if !is_word(base) || !is_word(quote) {
-                return Err(SimError::Instrument(name.clone()));
-            }
-        }
-        let is_again = |(at, name): (usize, &String)| self.instruments[..at].contains(name);
-        let mut names = self.instruments.iter().enumerate();
-        if let Some((_, name)) = names.find(|named| is_again(*named)) {
-            return Err(SimError::Instrument(name.clone()));
-        }
-        if self.instruments.is_empty() {
-            return Err(SimError::Instrument(String::new()));
-        }
-        Ok(())
-    }
-
-    /// The mean time between two changes, in ns.
-    fn gap(&self) -> u64 {
-        match self.rate {
-            Rate::PerSecond(rate) => (1e9 / rate) as u64,
-            // For books that nobody listens to.
-            Rate::AsFast => 100_000_000,
-        }
-    }
-
-    fn listings(&self, dialect: &'static Dialect) -> Vec<Listing> {
-        let utc = self.clock.utc().0;
-        let listing = |name: &String| {
-            let [base, quote] = pair(name, dialect);
-            let native = (dialect.native)(base, quote);
-            // The same worth at every venue, in units of a millionth.
-            let mut worth = Random::of(self.seed, &format!("worth {base}"));
-            let worth = worth.between(100, 99_999_999) * 1_000;
-            let label = format!("market {} {native}", dialect.name);
-            let mut random = Random::of(self.seed, &label);
-            let character = Character::draw(&mut random, worth, self.gap());
-            let first = random.between(1_000_000, 1_000_000_000_000);
-            let market = Market::new(character, random, self.clock.mono().0);
-            Listing::new(native, market, first, utc)
-        };
-        self.instruments.iter().map(listing).collect()
-    }
-
-    fn floor(&self, dialects: &[&'static Dialect], sink: Sink) -> Floor {
-        let venues = dialects.iter().map(|dialect| Venue {
-            dialect,
-            listings: self.listings(dialect),
-            heads: BTreeMap::new(),
-            next_attempt: None,
-            refuse_next: None,
-            not_before: 0,
-            door: Arc::default(),
-        });
-        let span = u64::try_from(self.span.as_nanos()).unwrap_or(u64::MAX);
-        Floor {
-            venues: venues.collect(),
-            seed: self.seed,
-            depth: self.depth,
-            rate: self.rate,
-            conns: BTreeMap::new(),
-            schedule: Schedule::new(&self.plan, span, self.seed),
-            sink,
-            next_stream: 0,
-            connections: 0,
-            is_provoking: false,
-            is_calm: false,
-            arrivals: VecDeque::new(),
-            wake: Arc::default(),
-            clock: self.clock.clone(),
-            started: self.clock.mono().0,
-        }
-    }
-}
-
-/// Base and quote currency of an instrument at a venue.
-fn pair<'a>(name: &'a str, dialect: &Dialect) -> [&'a str; 2] {
-    name.split_once('-')
-        .map_or([name, dialect.quote], |(base, quote)| [base, quote])
-}
+use floor::Shared;
+use options::pair;
+pub use options::{Options, Rate, Sink};
 
 /// The newest entry of the ledger of a book.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -276,7 +96,7 @@ pub struct Book {
     pub symbol: String,
     /// The same in the spelling of all venues, such as `BTC-USDT`.
     pub instrument: String,
-    /// Whether it is traded: false once it has been delisted.
+    /// Whether it is traded under its symbol: false once it has been delisted or renamed.
     pub is_listed: bool,
     /// What a client was last told of it; `None` if nobody has asked for it yet.
     pub head: Option<Head>,
@@ -290,7 +110,8 @@ pub struct Arrival {
     pub at: u64,
     /// The venue's id.
     pub venue: &'static str,
-    /// Whether it came sooner than a `Retry-After` of the venue had asked for.
+    /// Whether it came sooner than a `Retry-After` of the venue had asked for, and not so soon that its
+    /// client cannot have heard of that.
     pub is_early: bool,
 }
 
@@ -309,12 +130,15 @@ impl Live {
     ///
     /// # Errors
     /// When a venue is unknown, an instrument is none, the rate is out of range, the plan has a fault
-    /// of the client's machine, the address is not loopback, or the system refuses a port or a
-    /// thread.
+    /// that cannot happen here, the address is not loopback, or the system refuses a port or a thread.
     pub fn start(options: Options, sink: Sink) -> Result<Self, SimError> {
         options.check()?;
         let dialects = options.dialects()?;
-        let floor = Shared::new(options.floor(&dialects, sink));
+        let floor = options.floor(&dialects, sink);
+        for (at, fault) in options.plan.faults.iter().enumerate() {
+            floor.check(at + 1, fault)?;
+        }
+        let floor = Shared::new(floor);
         let (authority, impostors) = certificate::generate_with_impostors()?;
         let tls = TlsAcceptor::from(authority.server);
         let (mut endpoints, mut doors) = (Vec::new(), Vec::new());
@@ -376,7 +200,7 @@ impl Live {
                 venue: venue.dialect.name,
                 symbol: listing.native.clone(),
                 instrument: pair(name, venue.dialect).join("-"),
-                is_listed: listing.is_listed,
+                is_listed: listing.is_known(),
                 head: venue.heads.get(&at).copied(),
             })
         });
@@ -415,8 +239,40 @@ impl Live {
         self.floor.get().connections
     }
 
+    /// Lets a fault happen once, as soon as there is anything it can happen to. It counts as the next
+    /// of the plan; its rate and its times mean nothing.
+    ///
+    /// ```no_run
+    /// # use dragonfly_sim::{fault::{Fault, Kind}, live::{Live, Options}};
+    /// # fn bot_has_left_the_market() -> bool { true }
+    /// # fn main() -> Result<(), dragonfly_sim::SimError> {
+    /// let live = Live::start(Options::new(1), Box::new(|_| {}))?;
+    /// // Once the bot is connected:
+    /// let mut stall = Fault::new(Kind::Stall, 1.0);
+    /// stall.venue = Some("kraken".to_owned());
+    /// live.inject(&stall)?;
+    /// while live.fired()[&Kind::Stall] == 0 {
+    ///     std::thread::yield_now();
+    /// }
+    /// assert!(bot_has_left_the_market());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the fault cannot happen to what is served.
+    pub fn inject(&self, fault: &Fault) -> Result<(), SimError> {
+        let mut floor = self.floor.get();
+        let number = floor.schedule.counts().len() + 1;
+        floor.check(number, fault)?;
+        let seed = floor.seed.wrapping_add(number as u64);
+        floor.schedule.add(fault, seed);
+        floor.wake.notify_one();
+        Ok(())
+    }
+
     /// Ends all faults, what lasts and what is still to come; every market goes on, slowly. A
-    /// connection that is half-open stays so, and what was delisted stays delisted.
+    /// connection that is half-open stays so, and what was delisted or renamed stays so.
     pub fn calm(&self) {
         self.floor.get().calm();
     }

@@ -210,7 +210,8 @@ impl Oracle {
 
     /// Rule (f): no view is left out without being counted as skipped.
     fn judge_sequence(&mut self, view: &View, last: Option<u64>) {
-        let expected = last.map_or(1, |last| last + 1) + view.skipped;
+        let next = last.map_or(1, |last| last.saturating_add(1));
+        let expected = next.saturating_add(view.skipped);
         if view.seq != expected && !(last.is_none() && view.skipped == 0) {
             let what = format!(
                 "seq {} with {} skipped, {expected} expected",

@@ -21,6 +21,8 @@ mod independence;
 mod kraken;
 #[path = "it/live.rs"]
 mod live;
+#[path = "it/model.rs"]
+mod model;
 #[path = "it/oracle.rs"]
 mod oracle;
 #[path = "it/program.rs"]

@@ -4,6 +4,7 @@
 
 mod it {
     mod allocations;
+    mod isolation;
     mod recorded;
     mod replay;
     mod tidy;

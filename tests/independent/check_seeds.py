@@ -259,12 +259,19 @@ def write_result(path, judges, seconds):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", metavar="FOLDER", type=pathlib.Path,
-                        help="where the files of the runs are")
+    parser.add_argument("paths", metavar="PATH", type=pathlib.Path, nargs="+",
+                        help="a folder with the files of runs, or a file SEED.ledger.jsonl")
     parser.add_argument("--tolerance", type=int, default=0, metavar="MS",
                         help="how much later than in a simulated world things may happen")
     parser.add_argument("--result", metavar="FILE", help="write what was found, as JSON")
     return parser.parse_args()
+
+
+def find_ledgers(paths):
+    """Every ledger among files and in folders; the views are beside it."""
+    for path in paths:
+        found = sorted(path.glob("*.ledger.jsonl")) if path.is_dir() else [path]
+        yield from (ledger for ledger in found if ledger.name.endswith(".ledger.jsonl"))
 
 
 def main():
@@ -272,7 +279,7 @@ def main():
     began = time.monotonic()
     judges = []
     try:
-        for ledger in sorted(options.folder.glob("*.ledger.jsonl")):
+        for ledger in find_ledgers(options.paths):
             name = ledger.name.removesuffix(".ledger.jsonl")
             judges.append(check(ledger, ledger.with_name(f"{name}.views.jsonl"), name,
                                 options.tolerance * MS))
@@ -280,7 +287,7 @@ def main():
         print(error, file=sys.stderr)
         sys.exit(2)
     if not judges:
-        print(f"{options.folder}: holds no file SEED.ledger.jsonl", file=sys.stderr)
+        print("no file SEED.ledger.jsonl is there", file=sys.stderr)
         sys.exit(2)
     compared = sum(judge.compared for judge in judges)
     differences = sum(judge.differences for judge in judges)

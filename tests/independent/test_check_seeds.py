@@ -181,6 +181,8 @@ class CheckSeeds(unittest.TestCase):
             done = program("--result", str(result))
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             self.assertIn("1 runs, 7 views, 8 live legs compared, 0 differences", done.stdout)
+            by_name = [sys.executable, PROGRAM, str(ledger), str(views)]
+            self.assertEqual(subprocess.run(by_name, capture_output=True, check=False).returncode, 0)
             found = json.loads(result.read_text())
             self.assertEqual((found["seeds"], found["compared"], found["violations"]), (1, 8, 0))
 

@@ -70,7 +70,8 @@ impl Client {
     }
 
     async fn tcp(&self, addresses: &[SocketAddr]) -> Result<TcpStream, ClientError> {
-        let share = self.settings.tcp / u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
+        let share = self.settings.tcp.checked_div(count).unwrap_or_default();
         let mut reasons = Vec::new();
         let mut answered = false;
         for address in addresses {

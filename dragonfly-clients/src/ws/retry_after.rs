@@ -1,5 +1,11 @@
 //! The `Retry-After` header: how long a refused client is asked to wait (RFC 9110, section 10.2.3).
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "the numbers are bounded where they are read"
+)]
+
 use hyper::header::{DATE, HeaderMap, HeaderName, RETRY_AFTER};
 
 /// The wait in seconds that an answer asks for, `None` when it names none that can be understood.

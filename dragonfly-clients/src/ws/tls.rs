@@ -49,7 +49,7 @@ fn trust(roots: &mut RootCertStore, anchors: &Anchors) -> Result<(), ClientError
     for certificate in certificates {
         let certificate =
             certificate.map_err(|error| wrong(format!("not PEM: {}", plain(&error))))?;
-        count += 1;
+        count = count.saturating_add(1);
         roots
             .add(certificate)
             .map_err(|error| wrong(format!("certificate {count} is not usable: {error}")))?;

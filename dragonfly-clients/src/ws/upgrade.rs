@@ -113,8 +113,10 @@ fn check(response: &Response<Incoming>, key: &str) -> Result<(), ClientError> {
             "the answer's Connection header does not say upgrade".into(),
         ));
     }
-    let accepts: Vec<_> = headers.get_all(SEC_WEBSOCKET_ACCEPT).iter().collect();
-    if accepts.len() != 1 || accepts[0].as_bytes().trim_ascii() != accept_for(key).as_bytes() {
+    let mut accepts = headers.get_all(SEC_WEBSOCKET_ACCEPT).iter();
+    let (accept, another) = (accepts.next(), accepts.next());
+    let fits = accept.is_some_and(|a| a.as_bytes().trim_ascii() == accept_for(key).as_bytes());
+    if !fits || another.is_some() {
         return Err(failed(
             "the answer's Sec-WebSocket-Accept does not fit the key sent".into(),
         ));

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use dragonfly_clients::Drive;
+use dragonfly_clients::{Drive, Gate};
 use dragonfly_core::{
     client::{Client, ClientError, Control, Reader, Received, Writer},
     clock::{Clock, ManualClock, Nanos, UtcNanos},
@@ -166,6 +166,16 @@ impl Bench {
         subscriber: impl Subscriber + 'static,
         slots: usize,
     ) -> Self {
+        Self::behind(&Gate::default(), script, subscriber, slots)
+    }
+
+    /// The same with a gate that others have too.
+    pub(super) fn behind(
+        gate: &Gate,
+        script: Script,
+        subscriber: impl Subscriber + 'static,
+        slots: usize,
+    ) -> Self {
         let (clock, hand) = Clock::manual(UtcNanos(7));
         let script = Arc::new(Mutex::new(script));
         let symbol = Symbol::new("X-Y").unwrap();
@@ -179,7 +189,7 @@ impl Bench {
         let feed = Feed::new("pair X-Y", subscriber, listener, FeedPolicy::default());
         let client = Scripted(script.clone(), clock.clone());
         let (producer, consumer) = queue::spsc(slots).open();
-        let stage = Box::new(Drive::new(client, feed, Backoff::new(42)))
+        let stage = Box::new(Drive::new(client, feed, Backoff::new(42)).gate(gate.clone()))
             .attach(Box::new(producer), clock.clone());
         Self {
             script,
@@ -330,26 +340,6 @@ fn a_venue_that_accepts_and_closes_is_not_hammered() {
         bench.pass(Duration::from_secs(600)).await;
         let attempts = bench.script.lock().unwrap().attempts.len();
         assert!(attempts < 100, "{attempts} connections in 10 minutes");
-    });
-}
-
-#[test]
-fn a_venue_that_asks_to_be_left_alone_is() {
-    run(async || {
-        let wait = ClientError::RetryAfter {
-            status: 429,
-            seconds: 60,
-        };
-        let connects = [Err(wait), Ok(())].into();
-        let mut bench = Bench::new(Script {
-            connects,
-            ..Script::default()
-        });
-        bench.settle();
-        bench.pass(Duration::from_secs(59)).await;
-        assert_eq!(bench.script.lock().unwrap().attempts.len(), 1);
-        bench.pass(Duration::from_secs(2)).await;
-        assert_eq!(bench.script.lock().unwrap().attempts.len(), 2);
     });
 }
 

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use dragonfly_clients::Gate;
 use dragonfly_core::{
     client::ClientError,
     clock::Nanos,
@@ -13,7 +14,7 @@ use dragonfly_core::{
     stage::Work,
 };
 
-use super::drive::{Bench, DOWN, Incoming, LIVE, SYNCING, Script, run};
+use super::drive::{Bench, DOWN, Incoming, LIVE, Pair, SYNCING, Script, run};
 
 fn connected(times: usize) -> Script {
     Script {
@@ -129,6 +130,99 @@ fn a_stage_that_panics_waits_until_the_full_queue_has_taken_the_word_that_its_le
         assert!(ended.is_err(), "the panic is the runner's to report");
         let down = bench.states();
         assert_eq!(down.last().map(|state| state.0), Some(DOWN.0));
+    });
+}
+
+#[test]
+fn a_venue_that_asks_to_be_left_alone_is() {
+    run(async || {
+        let wait = ClientError::RetryAfter {
+            status: 429,
+            seconds: 60,
+        };
+        let connects = [Err(wait), Ok(())].into();
+        let mut bench = Bench::new(Script {
+            connects,
+            ..Script::default()
+        });
+        bench.settle();
+        bench.pass(Duration::from_secs(59)).await;
+        assert_eq!(bench.script.lock().unwrap().attempts.len(), 1);
+        bench.pass(Duration::from_secs(2)).await;
+        assert_eq!(bench.script.lock().unwrap().attempts.len(), 2);
+    });
+}
+
+#[test]
+fn a_venue_that_asks_one_connection_to_wait_is_left_alone_by_all() {
+    run(async || {
+        let wait = ClientError::RetryAfter {
+            status: 429,
+            seconds: 60,
+        };
+        let gate = Gate::default();
+        let refused = Script {
+            connects: [Err(wait), Ok(())].into(),
+            ..Script::default()
+        };
+        let mut first = Bench::behind(&gate, refused, Pair, 64);
+        first.settle();
+        let mut other = Bench::behind(&gate, connected(1), Pair, 64);
+        other.settle();
+        other.pass(Duration::from_secs(59)).await;
+        assert_eq!(other.script.lock().unwrap().attempts.len(), 0);
+        other.pass(Duration::from_secs(2)).await;
+        assert_eq!(other.script.lock().unwrap().attempts.len(), 1);
+    });
+}
+
+/// A bench whose book is Live and has been quiet for longer than it may.
+async fn quiet_for_too_long() -> Bench {
+    let mut bench = Bench::new(Script {
+        connects: [Ok(())].into(),
+        ..Script::default()
+    });
+    bench.settle();
+    bench.hear(Incoming::Text("1 2"));
+    bench.states();
+    bench.hand.advance(Nanos::from_secs(61));
+    tokio::time::advance(Duration::from_secs(61)).await;
+    bench
+}
+
+fn wait(bench: &Bench, texts: &[&'static str]) {
+    let texts = texts.iter().map(|text| Ok(Incoming::Text(text)));
+    bench.script.lock().unwrap().incoming.extend(texts);
+}
+
+#[test]
+fn after_a_standstill_what_waits_in_the_socket_is_read_before_silence_is_judged() {
+    run(async || {
+        let mut bench = quiet_for_too_long().await;
+        wait(&bench, &["hello", "1 3"]);
+        bench.settle();
+        assert_eq!(bench.states(), [LIVE], "never stale, for it was heard of");
+        assert_eq!(bench.sent(), ["subscribe"]);
+
+        let mut bench = quiet_for_too_long().await;
+        wait(&bench, &["hello", "hello"]);
+        bench.settle();
+        assert_eq!(bench.states(), [(BookState::Stale, Cause::Silent)]);
+    });
+}
+
+#[test]
+fn a_venue_that_never_pauses_does_not_put_off_that_a_book_is_silent() {
+    run(async || {
+        let mut bench = quiet_for_too_long().await;
+        wait(&bench, &["hello"; 100]);
+        let mut waited = 0;
+        while bench.states().is_empty() {
+            bench.step();
+            bench.hand.advance(Nanos::from_millis(5));
+            waited += 5;
+        }
+        assert!((50..=60).contains(&waited), "{waited} ms");
     });
 }
 

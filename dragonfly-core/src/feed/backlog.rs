@@ -1,5 +1,10 @@
 //! What already waits to be read when a deadline comes.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "sums of times saturate, and counts of messages do not reach 2^64"
+)]
+
 use crate::clock::Nanos;
 
 /// Puts the judgement of what is due off until what waited in the connection has been read.

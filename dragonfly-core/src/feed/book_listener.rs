@@ -1,10 +1,15 @@
 //! Layer 3 for books: a decoder held to its venue's rules.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "sums of times saturate, and counts of messages do not reach 2^64"
+)]
+
 mod early;
 mod judge;
 mod tracked;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use early::Early;
 use judge::{Count, Judge};
@@ -38,6 +43,8 @@ pub struct BookListener<D> {
     update: BookUpdate,
     early: Early,
     count: Count,
+    /// Books to be asked for again, now.
+    wanted: VecDeque<Symbol>,
     /// When anything at all last arrived on the connection; `None` while it is down.
     heard: Option<Nanos>,
     bad_in_a_row: u32,
@@ -72,6 +79,7 @@ impl<D: Decoder> BookListener<D> {
             },
             early: Early::default(),
             count: Count::default(),
+            wanted: VecDeque::new(),
             heard: None,
             bad_in_a_row: 0,
             deadline: None,
@@ -170,6 +178,7 @@ impl<D: Decoder> Listener for BookListener<D> {
             index,
             early,
             count,
+            wanted,
             rules,
             discover,
             update,
@@ -194,8 +203,9 @@ impl<D: Decoder> Listener for BookListener<D> {
                 Some(book) => {
                     early.compare(book, update);
                     let before = book.sync.state();
-                    if book.take(update, now, telling, emit) {
-                        judge.heard = Heard::Renew(book.native_symbol);
+                    let renew = book.take(update, now, telling, emit);
+                    if renew && !wanted.contains(&book.native_symbol) {
+                        wanted.push_back(book.native_symbol);
                     }
                     if book.sync.state() != before {
                         let due = book.deadline(rules).into_iter().chain(judge.due);
@@ -219,10 +229,6 @@ impl<D: Decoder> Listener for BookListener<D> {
             judge.heard = Heard::Control;
         }
         self.withdraw_unconfirmed(now, emit);
-        // In its new state a book may be due before all that was due until now.
-        if let (Some(until_now), Some(due)) = (self.deadline, judge.due) {
-            self.deadline = Some(until_now.min(due));
-        }
         self.conclude(decoder_ran, judge, now, emit)
     }
 
@@ -238,6 +244,7 @@ impl<D: Decoder> Listener for BookListener<D> {
         if !matches!(link, Link::Refused(_)) {
             self.count = Count::default();
             self.early = Early::default();
+            self.wanted.clear();
         }
         match link {
             Link::Started => {
@@ -276,10 +283,15 @@ impl<D: Decoder> Listener for BookListener<D> {
     }
 
     fn deadline(&self) -> Option<Nanos> {
-        self.deadline
+        // What is wanted is overdue.
+        let wanted = self.wanted.front().map(|_| Nanos(0));
+        wanted.or(self.deadline)
     }
 
     fn on_deadline(&mut self, now: Now, emit: Emit<'_>) -> Option<Heard> {
+        if let Some(wanted) = self.next_wanted() {
+            return Some(wanted);
+        }
         self.reschedule();
         if self.deadline.is_none_or(|due| due > now.mono) {
             return None;
@@ -328,6 +340,20 @@ fn find<'a>(
 }
 
 impl<D: Decoder> BookListener<D> {
+    /// The next book to be asked for again. A message has one answer, but it may have failed several
+    /// books, or one before it turned out to be bad: the deadline tells of the others at once.
+    #[inline]
+    fn next_wanted(&mut self) -> Option<Heard> {
+        while let Some(symbol) = self.wanted.pop_front() {
+            let book = find(&mut self.books, &self.index, &symbol);
+            let is_failed = |book: &mut TrackedBook| book.sync.state() == BookState::Gap;
+            if book.is_some_and(is_failed) {
+                return Some(Heard::Renew(symbol));
+            }
+        }
+        None
+    }
+
     fn conclude(
         &mut self,
         decoded: Result<Decoded, FeedError>,
@@ -335,6 +361,10 @@ impl<D: Decoder> BookListener<D> {
         now: Now,
         emit: Emit<'_>,
     ) -> Result<Heard, FeedError> {
+        // In its new state a book may be due before all that was due until now.
+        if let (Some(until_now), Some(due)) = (self.deadline, judge.due) {
+            self.deadline = Some(until_now.min(due));
+        }
         if judge.lost {
             for book in self
                 .books
@@ -347,6 +377,7 @@ impl<D: Decoder> BookListener<D> {
                 }
             }
             self.reschedule();
+            self.wanted.clear();
             return Ok(Heard::Reconnect(Cause::SequenceGap));
         }
         let error = match (decoded.err(), judge.error) {
@@ -355,10 +386,11 @@ impl<D: Decoder> BookListener<D> {
             (error, _) => error,
         };
         let Some(error) = error else {
-            if judge.heard != Heard::Control {
-                self.bad_in_a_row = 0;
+            if judge.heard == Heard::Control {
+                return Ok(Heard::Control);
             }
-            return Ok(judge.heard);
+            self.bad_in_a_row = 0;
+            return Ok(self.next_wanted().unwrap_or(Heard::Data));
         };
         for book in &mut self.books {
             if book.doubt(now.mono) {
@@ -368,6 +400,7 @@ impl<D: Decoder> BookListener<D> {
         self.reschedule();
         if self.on_bad_message() {
             self.bad_in_a_row = 0;
+            self.wanted.clear();
             self.withdraw(BookState::Gap, Cause::BadMessages, now, emit);
             tracing::warn!(venue = %self.telling.venue, %error, "several messages in a row are bad");
             return Ok(Heard::Reconnect(Cause::BadMessages));

@@ -1,5 +1,10 @@
 //! A token bucket: what a venue allows a client to send, or how often to connect.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "sums of times saturate, and counts of messages do not reach 2^64"
+)]
+
 use crate::clock::Nanos;
 
 /// Allows `burst` at once and one more every `refill`. Holds no clock.

@@ -1,5 +1,10 @@
 //! The venue's part of a book feed: bytes to [`BookUpdate`]s.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "sums of times saturate, and counts of messages do not reach 2^64"
+)]
+
 use super::EarlyDecoder;
 use crate::market::{BookUpdate, NumberError};
 

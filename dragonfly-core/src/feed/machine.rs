@@ -1,5 +1,10 @@
 //! A feed: one connection's subscriber and listener, without the connection.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "sums of times saturate, and counts of messages do not reach 2^64"
+)]
+
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},

@@ -5,6 +5,12 @@
 //! to 1e18, so that a hundred numbers can be summed; text that needs more, or more than 18 decimals,
 //! is an error, never a rounded number.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "bounded by the digits that a number has room for; tried by properties and fuzz targets"
+)]
+
 mod parse;
 
 use std::{fmt, str::FromStr};

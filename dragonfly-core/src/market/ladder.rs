@@ -1,5 +1,11 @@
 //! One or two sides of a book as a short sorted image stored in place.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "places are those of levels that are there, and counts of updates do not reach 2^64; tried by models and fuzz targets"
+)]
+
 use std::{fmt, ops::Deref};
 
 use super::{Price, Qty};

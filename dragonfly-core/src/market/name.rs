@@ -1,5 +1,11 @@
 //! Short names stored inline, so that an event carries them without a heap and without a lock.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "bounded by the length of a name, which is fixed"
+)]
+
 use std::{
     fmt,
     hash::{BuildHasher, Hasher},

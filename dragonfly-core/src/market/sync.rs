@@ -1,6 +1,12 @@
 //! The synchronisation state machine of one book: holds updates to the venue's rules and says what
 //! became of the book.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "places are those of levels that are there, and counts of updates do not reach 2^64; tried by models and fuzz targets"
+)]
+
 use std::collections::VecDeque;
 
 use super::{
@@ -227,7 +233,11 @@ impl BookSync {
         }
         self.old_in_a_row = 0;
         self.is_image = true;
-        self.last = if numbered { update.last } else { self.last + 1 };
+        self.last = if numbered {
+            update.last
+        } else {
+            self.last.saturating_add(1)
+        };
         if !is_same {
             self.reached = 0;
             fill(&mut self.image.bids, &update.bids);
@@ -357,7 +367,7 @@ impl BookSync {
         }
         self.old_in_a_row = 0;
         self.last = if update.last == 0 {
-            self.last + 1
+            self.last.saturating_add(1)
         } else {
             update.last
         };

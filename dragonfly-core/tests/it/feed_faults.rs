@@ -2,12 +2,14 @@
 //! hammered with requests.
 
 use dragonfly_core::{
-    clock::Nanos,
-    feed::{FeedPolicy, Verdict},
-    market::{BookRules, BookState, Cause, SequenceRule},
+    clock::{Nanos, Now},
+    feed::{
+        BookListener, Decoded, Decoder, FeedError, FeedPolicy, Heard, Link, Listener as _, Verdict,
+    },
+    market::{BookRules, BookState, BookUpdate, Cause, SequenceRule, Symbol, Venue},
 };
 
-use super::feed::{Bench, state};
+use super::feed_bench::{Bench, state};
 
 fn quiet(sequence: SequenceRule) -> BookRules {
     BookRules {
@@ -221,23 +223,78 @@ fn a_panic_in_the_subscriber_takes_the_leg_down_like_one_in_the_listener() {
 
 #[test]
 fn a_book_named_twice_is_one_book() {
-    use dragonfly_core::{
-        feed::{BookListener, Link, Listener},
-        market::{Symbol, Venue},
-    };
     let name = Symbol::new("a").unwrap();
     let mut listener = BookListener::new(
         Venue::new("words").unwrap(),
-        super::feed::Words,
+        super::feed_bench::Words,
         BookRules::default(),
         5,
         [(name, name), (name, name)],
     );
     let mut events = 0;
-    listener.on_link(
-        Link::Started,
-        dragonfly_core::clock::Now::default(),
-        &mut |_| events += 1,
-    );
+    listener.on_link(Link::Started, Now::default(), &mut |_| events += 1);
     assert_eq!(events, 1);
+}
+
+/// What is due next was found out when all was well: a book that fails since then is due before it.
+#[test]
+fn a_book_that_fails_is_asked_for_again_in_time_however_long_the_connection_may_be_silent() {
+    let rules = BookRules {
+        sync_within: Nanos::from_secs(1),
+        ..quiet(SequenceRule::Next { restart: None })
+    };
+    let mut bench = opened(rules);
+    bench.hear("snapshot a 1 1 2").unwrap();
+    bench.hear("snapshot b 1 1 2").unwrap();
+    assert_eq!(bench.pass(Nanos::from_millis(1_500)), Verdict::Continue);
+    bench.hear("delta a 5 1 2").unwrap();
+    assert_eq!(bench.sent(), ["again a"]);
+    assert_eq!(bench.pass(Nanos::from_secs(1)), Verdict::Continue);
+    assert!(bench.sent().contains(&"again a".to_owned()));
+}
+
+/// Several messages of [`Words`](super::feed_bench::Words) in one.
+struct Lines;
+
+impl Decoder for Lines {
+    fn decode(
+        &mut self,
+        message: &mut [u8],
+        update: &mut BookUpdate,
+        apply: &mut dyn FnMut(&mut BookUpdate),
+    ) -> Result<Decoded, FeedError> {
+        for line in message.split_mut(|byte| *byte == b'|') {
+            update.clear();
+            super::feed_bench::Words.decode(line, update, apply)?;
+        }
+        Ok(Decoded::Book)
+    }
+}
+
+#[test]
+fn every_book_that_fails_in_a_message_is_asked_for_at_once_even_when_the_message_is_bad() {
+    let names = ["a", "b"].map(|name| Symbol::new(name).unwrap());
+    for (message, ends_well) in [
+        ("delta a 5 1 2|delta b 5 1 2", true),
+        ("delta a 5 1 2|delta b 5 1 2|bad", false),
+        ("delta a 5 1 2|delta b 5 1 2|delta c 1 1 2", false),
+    ] {
+        let rules = quiet(SequenceRule::Next { restart: None });
+        let venue = Venue::new("words").unwrap();
+        let named = names.map(|name| (name, name));
+        let mut listener = BookListener::new(venue, Lines, rules, 5, named);
+        let now = Now::default();
+        let hear = |listener: &mut BookListener<Lines>, text: &str| {
+            listener.on_message(&mut text.as_bytes().to_vec(), now, &mut |_| {})
+        };
+        listener.on_link(Link::Up, now, &mut |_| {});
+        hear(&mut listener, "snapshot a 1 1 2|snapshot b 1 1 2").unwrap();
+        let heard = hear(&mut listener, message);
+        assert_eq!(heard.is_ok(), ends_well, "{message}: {heard:?}");
+        let mut asked: Vec<Heard> = heard.into_iter().collect();
+        while listener.deadline().is_some_and(|due| due <= now.mono) {
+            asked.extend(listener.on_deadline(now, &mut |_| {}));
+        }
+        assert_eq!(asked, names.map(Heard::Renew), "{message}");
+    }
 }

@@ -1,5 +1,10 @@
 //! No more often than every so much time.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "positions go forward within the message, and counts are of what is in it; tried by a fuzz target for each decoder"
+)]
+
 use dragonfly_core::{
     clock::{Nanos, Now},
     feed::{FeedError, Heard, Link, Listener},

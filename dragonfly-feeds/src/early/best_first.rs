@@ -1,5 +1,11 @@
 //! Images whose levels stand best first on both sides, the asks behind the bids.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "positions go forward within the message, and counts are of what is in it; tried by a fuzz target for each decoder"
+)]
+
 use dragonfly_core::{
     feed::{Decoded, Decoder, EarlyDecoder, FeedError},
     market::BookUpdate,

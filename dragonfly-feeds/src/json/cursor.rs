@@ -1,5 +1,11 @@
 //! The cursor: objects, arrays, strings, numbers, and skipping.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "positions go forward within the message, and counts are of what is in it; tried by a fuzz target for each decoder"
+)]
+
 use memchr::memchr2;
 
 use super::{Fault, Parse};

@@ -1,5 +1,11 @@
 //! Escapes: resolved in place where a message has any, written where a request needs one.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "positions go forward within the message, and counts are of what is in it; tried by a fuzz target for each decoder"
+)]
+
 use memchr::memchr;
 
 /// Resolves the escapes of all strings of `message` in place and fills what becomes free at the end

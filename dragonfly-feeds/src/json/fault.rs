@@ -1,5 +1,10 @@
 //! What is wrong with a message, small enough to be returned from every step of parsing.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "positions go forward within the message, and counts are of what is in it; tried by a fuzz target for each decoder"
+)]
+
 use dragonfly_core::{feed::FeedError, market::NumberError};
 
 /// The result of a step of parsing.

@@ -1,5 +1,11 @@
 //! Arrays of levels, the greater part of most messages.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "positions go forward within the message, and counts are of what is in it; tried by a fuzz target for each decoder"
+)]
+
 use dragonfly_core::market::{Level, NumberError, Price, Qty};
 use memchr::{memchr2, memrchr};
 

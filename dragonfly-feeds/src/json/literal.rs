@@ -4,6 +4,12 @@
 //! message is read again from its beginning in the general way. It is read as it came, its escapes
 //! unresolved, so nothing here passes a backslash.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "positions go forward within the message, and counts are of what is in it; tried by a fuzz target for each decoder"
+)]
+
 use dragonfly_core::market::Level;
 use memchr::memchr;
 

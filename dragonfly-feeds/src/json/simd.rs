@@ -8,6 +8,12 @@
 //! What the processor has is found out at run time, once a thread, so that a plain build uses it.
 //! Other processors than x86-64 with AVX2 use the plain code alone.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "positions are those of matches within blocks that are there; held to the plain twin by tests and a fuzz target"
+)]
+
 #[cfg(target_arch = "x86_64")]
 #[allow(
     unsafe_code,

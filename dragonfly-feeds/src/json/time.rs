@@ -1,5 +1,11 @@
 //! Time stamps written as text.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "the numbers are bounded where they are read"
+)]
+
 use dragonfly_core::clock::UtcNanos;
 
 /// The moment an RFC 3339 text names, such as `2026-08-09T21:05:48.228568804Z`; digits beyond the

@@ -4,6 +4,11 @@
 //! symbol, and without it (raw framing) a connection can carry a single instrument. Recordings of
 //! the channel of changes, `<symbol>@depth[@100ms]`, are read by [`Diffs`].
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "positions go forward within the message, and counts are of what is in it; tried by a fuzz target for each decoder"
+)]
+
 use dragonfly_core::{
     clock::{Nanos, UtcNanos},
     feed::{Ack, Ask, Budget, Decoded, FeedPolicy, Subscriber},

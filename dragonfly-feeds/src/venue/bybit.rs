@@ -3,6 +3,12 @@
 //! Spot and linear are two endpoints that use the same native symbols for different instruments. A
 //! second snapshot replaces the book whenever it comes.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "positions go forward within the message, and counts are of what is in it; tried by a fuzz target for each decoder"
+)]
+
 use dragonfly_core::{
     clock::{Nanos, UtcNanos},
     feed::{Ack, Ask, Budget, Decoded, FeedPolicy, Ping, Subscriber},

@@ -1,5 +1,11 @@
 //! Exact numbers as text and as doubles, faster than through the formatter.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "places are those of what was just written; no byte of it is a client's"
+)]
+
 use dragonfly_core::market::{Price, Qty};
 
 const ONE: u128 = 1_000_000_000_000_000_000;

@@ -1,5 +1,11 @@
 //! The little of the protobuf wire format that the two schemas need.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "places are those of what was just written; no byte of it is a client's"
+)]
+
 use bytes::{BufMut, BytesMut};
 
 const VARINT: u32 = 0;

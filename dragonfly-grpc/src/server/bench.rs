@@ -76,10 +76,11 @@ impl Subscribers {
     /// Takes everything that waits, as connections do; how many bytes it was.
     pub fn take(&mut self) -> usize {
         let mut cx = Context::from_waker(Waker::noop());
-        let mut taken = 0;
+        let mut taken = 0_usize;
         for body in &mut self.0 {
             while let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut *body).poll_frame(&mut cx) {
-                taken += frame.data_ref().map_or(0, Bytes::len);
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                taken = taken.saturating_add(bytes);
             }
         }
         taken

@@ -176,11 +176,12 @@ async fn cut_of(cut: Arc<Notify>) -> Event {
 async fn has_preface(socket: &TcpStream) -> io::Result<bool> {
     let mut bytes = [0; PREFACE.len()];
     loop {
-        let seen = socket.peek(&mut bytes).await?;
-        if seen == 0 || !PREFACE.starts_with(&bytes[..seen]) {
+        let count = socket.peek(&mut bytes).await?;
+        let seen = bytes.get(..count).unwrap_or_default();
+        if seen.is_empty() || !PREFACE.starts_with(seen) {
             return Ok(false);
         }
-        if seen == PREFACE.len() {
+        if seen == PREFACE {
             return Ok(true);
         }
         // The socket stays readable, so that only time can bring the rest.

@@ -66,12 +66,11 @@ impl Gathered {
 
 impl Inner {
     fn send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.sent < self.waiting.len() {
+        while let Some(rest @ [_, ..]) = self.waiting.get(self.sent..) {
             self.is_blocked = true;
-            let rest = &self.waiting[self.sent..];
             match ready!(Pin::new(&mut self.socket).poll_write(cx, rest))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => self.sent += count,
+                count => self.sent = self.sent.saturating_add(count),
             }
         }
         self.is_blocked = false;
@@ -128,7 +127,7 @@ impl AsyncWrite for Gathered {
         for slice in slices {
             inner.waiting.extend_from_slice(slice);
         }
-        Poll::Ready(Ok(inner.waiting.len() - before))
+        Poll::Ready(Ok(inner.waiting.len().saturating_sub(before)))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -32,6 +32,8 @@ use crate::{
     proto::v1,
 };
 
+/// The head of a gRPC message: a flag and its length, in bytes.
+const PREFIX: usize = 5;
 /// Levels a side when the client does not say.
 const DEFAULT_DEPTH: usize = 10;
 
@@ -157,19 +159,22 @@ async fn respond(
 
 /// Reads the one message of a request, `[flag, len32]` and so many bytes.
 async fn read_message(body: Incoming, limit: usize, wait: Duration) -> Result<Bytes, Status> {
-    let whole = timeout(wait, Limited::new(body, limit + 5).collect())
-        .await
-        .map_err(|_| Status::deadline_exceeded("the request took too long to arrive"))?
-        .map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                Status::resource_exhausted(format!("a request has at most {limit} bytes"))
-            } else {
-                Status::cancelled("the request broke off")
-            }
-        })?;
+    let whole = timeout(
+        wait,
+        Limited::new(body, limit.saturating_add(PREFIX)).collect(),
+    )
+    .await
+    .map_err(|_| Status::deadline_exceeded("the request took too long to arrive"))?
+    .map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            Status::resource_exhausted(format!("a request has at most {limit} bytes"))
+        } else {
+            Status::cancelled("the request broke off")
+        }
+    })?;
     let mut frame = whole.to_bytes();
     let malformed = || Status::invalid_argument("the request is not one gRPC message");
-    if frame.len() < 5 {
+    if frame.len() < PREFIX {
         return Err(malformed());
     }
     let compressed = frame.get_u8() != 0;
@@ -230,7 +235,7 @@ fn open<V: View>(
 ) -> Result<Response<Body>, Status> {
     let subscribed = seat.subscribe()?;
     let period = match ask.policy {
-        Policy::AtMost(rate) => Some(Duration::from_secs(1) / rate),
+        Policy::AtMost(rate) => Duration::from_secs(1).checked_div(rate),
         _ => None,
     };
     let place = lock(streams).subscribe(ask)?;

@@ -103,13 +103,14 @@ impl<V: View> Streams<V> {
     /// Shows every stream as ended.
     pub(super) fn withdraw(&mut self) {
         let ts_emit = self.clock.utc();
-        for index in 0..self.streams.len() {
-            let stream = &mut self.streams[index];
+        let mut index = 0;
+        while let Some(stream) = self.streams.get_mut(index) {
             if !stream.withdrawn {
                 stream.replace(stream.view.withdrawn(), ts_emit);
                 stream.withdrawn = true;
                 self.deliver(index);
             }
+            index = index.saturating_add(1);
         }
     }
 
@@ -141,8 +142,9 @@ impl<V: View> Streams<V> {
     /// Stores the view with its stream and returns the stream's place.
     fn stream_of(&mut self, view: &V, ts_emit: UtcNanos) -> usize {
         let symbol = view.symbol();
-        if let Some(index) = self.find(&symbol) {
-            let stream = &mut self.streams[index];
+        if let Some(index) = self.find(&symbol)
+            && let Some(stream) = self.streams.get_mut(index)
+        {
             stream.withdrawn = false;
             stream.replace(view.clone(), ts_emit);
             return index;
@@ -169,7 +171,9 @@ impl<V: View> Streams<V> {
 
     /// Hands the newest view of a stream to its subscribers.
     fn deliver(&mut self, index: usize) {
-        let stream = &mut self.streams[index];
+        let Some(stream) = self.streams.get_mut(index) else {
+            return;
+        };
         let live = stream.view.legs().live();
         let readers = self.subscribers.iter_mut().flatten();
         for subscriber in readers.filter(|s| s.stream == Some(index)) {
@@ -196,7 +200,8 @@ impl<V: View> Streams<V> {
             self.find(&subscriber.ask.symbol)
         };
         let form = subscriber.ask.form;
-        match subscriber.stream.map(|index| &mut self.streams[index]) {
+        let stream = subscriber.stream;
+        match stream.and_then(|index| self.streams.get_mut(index)) {
             None => {
                 let view = V::empty(subscriber.ask.symbol);
                 let frame = self.encoder.frame(&view, form, self.clock.utc());
@@ -214,16 +219,16 @@ impl<V: View> Streams<V> {
     }
 
     fn place(&mut self, subscriber: Subscriber) -> usize {
-        match self.subscribers.iter().position(Option::is_none) {
-            Some(free) => {
-                self.subscribers[free] = Some(subscriber);
-                free
-            }
-            None => {
-                self.subscribers.push(Some(subscriber));
-                self.subscribers.len() - 1
-            }
+        let free = self.subscribers.iter().position(Option::is_none);
+        if let Some(free) = free
+            && let Some(place) = self.subscribers.get_mut(free)
+        {
+            *place = Some(subscriber);
+            return free;
         }
+        let place = self.subscribers.len();
+        self.subscribers.push(Some(subscriber));
+        place
     }
 
     /// The symbol as the streams spell it. Before the first stream any symbol may still appear.
@@ -305,4 +310,67 @@ impl<V: View> Streams<V> {
 /// Locks. A panic elsewhere leaves whole images behind, so a poisoned lock is as good as any.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use dragonfly_core::market::ConsolidatedBook;
+    use proptest::prelude::*;
+    use prost::Message as _;
+    use tokio::sync::Notify;
+
+    use super::*;
+    use crate::{encode::Schema, policy::Policy, proto::v1};
+
+    /// Takes what waits; the number and the count of what was skipped of each.
+    fn take(streams: &mut Streams<ConsolidatedBook>, place: usize, most: usize) -> Vec<(u64, u64)> {
+        let mut taken = Vec::new();
+        while taken.len() < most
+            && let Taken::Frame(frame) = streams.take(place, Waker::noop())
+        {
+            let book = v1::Book::decode(&frame[5..]).unwrap();
+            taken.push((book.seq, book.skipped));
+        }
+        taken
+    }
+
+    proptest! {
+        /// However a subscriber takes, what it gets and what it is told it missed make up everything,
+        /// and no more waits for it than may.
+        #[test]
+        fn what_is_skipped_is_told_exactly(
+            turns in prop::collection::vec((1..40_u64, 0..30_usize), 1..30),
+            limit in 100..2_000_usize,
+            conflates: bool,
+        ) {
+            let stats = Stats::default();
+            let mut streams = Streams::new(limit, stats.clone());
+            let view = |seq| ConsolidatedBook { seq, ..ConsolidatedBook::default() };
+            streams.publish(&[view(1)]);
+            let place = streams.subscribe(Ask {
+                symbol: Symbol::EMPTY,
+                form: Form { schema: Schema::V1, depth: 1 },
+                policy: if conflates { Policy::Conflate } else { Policy::EveryUpdate },
+                cut: Arc::new(Notify::new()),
+            }).unwrap();
+            let (mut published, mut last, mut told) = (1, 0, 0);
+            let whole = [(0, usize::MAX)];
+            for (views, takes) in turns.into_iter().chain(whole) {
+                for _ in 0..views {
+                    published += 1;
+                    streams.publish(&[view(published)]);
+                    prop_assert!(stats.queued_bytes() <= limit as u64);
+                }
+                for (seq, skipped) in take(&mut streams, place, takes) {
+                    prop_assert_eq!(seq, last + 1 + skipped);
+                    (last, told) = (seq, told + skipped);
+                }
+            }
+            prop_assert_eq!(last, published);
+            prop_assert_eq!(stats.skipped(), told);
+            prop_assert_eq!(stats.queued_bytes(), 0);
+        }
+    }
 }

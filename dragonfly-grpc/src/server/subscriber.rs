@@ -87,13 +87,13 @@ impl Subscriber {
         if self.pending > 0 {
             self.stats.skipped.add(1);
         }
-        self.pending += 1;
+        self.pending = self.pending.saturating_add(1);
     }
 
     /// Queues a frame. When more than `limit` bytes would wait, nothing does: everything up to this
     /// update is skipped but the newest there is when the subscriber takes again.
     pub(super) fn push(&mut self, frame: Bytes, limit: usize) {
-        let bytes = self.queued_bytes + frame.len();
+        let bytes = self.queued_bytes.saturating_add(frame.len());
         if !self.queue.is_empty() && bytes > limit {
             return self.fall_behind();
         }
@@ -105,7 +105,7 @@ impl Subscriber {
     fn fall_behind(&mut self) {
         let missed = self.queue.len() as u64;
         self.stats.skipped.add(missed);
-        self.pending = missed + 1;
+        self.pending = missed.saturating_add(1);
         self.is_behind = true;
         // What is not delivered has not been told.
         self.told_none_live = false;
@@ -118,7 +118,7 @@ impl Subscriber {
     /// The oldest queued frame.
     pub(super) fn pop(&mut self) -> Option<Bytes> {
         let frame = self.queue.pop_front()?;
-        self.queued_bytes -= frame.len();
+        self.queued_bytes = self.queued_bytes.saturating_sub(frame.len());
         down(&self.stats.queued_bytes, frame.len() as u64);
         Some(self.stamped(frame, 0))
     }
@@ -192,7 +192,7 @@ impl Subscriber {
             self.blocked = 0;
             return;
         }
-        self.blocked += 1;
+        self.blocked = self.blocked.saturating_add(1);
         if self.blocked == sweeps {
             self.ask.cut.notify_one();
         }

@@ -49,7 +49,7 @@ macro_rules! view {
             fn withdrawn(&self) -> Self {
                 Self {
                     symbol: self.symbol,
-                    seq: self.seq + 1,
+                    seq: self.seq.saturating_add(1),
                     bids: Ladder::default(),
                     asks: Ladder::default(),
                     legs: stopped(&self.legs),

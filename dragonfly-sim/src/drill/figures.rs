@@ -42,13 +42,16 @@ struct Away {
     since: u64,
     /// The state and the cause it left with.
     why: (String, String),
+    /// Whether its connection had to be made anew.
+    was_down: bool,
 }
 
 /// What was measured.
 #[derive(Debug, Default)]
 pub(super) struct Figures {
-    /// From the view that withdraws a leg to the one that has it back, by why it was withdrawn.
-    pub(super) back: BTreeMap<(String, String), Times>,
+    /// From the view that withdraws a leg to the one that has it back, by why it was withdrawn, and
+    /// whether its connection had to be made anew.
+    pub(super) back: BTreeMap<(String, String, bool), Times>,
     /// From the last message on a connection to the view that withdraws its leg as stale.
     pub(super) stale: Times,
     /// From the death of the server to the first book of the next.
@@ -57,6 +60,8 @@ pub(super) struct Figures {
     sockets: HashMap<(String, String), u32>,
     live: HashMap<(String, String), bool>,
     away: HashMap<(String, String), Away>,
+    /// When the server was killed, until its clients have noticed, and from then on.
+    dying: Option<u64>,
     killed: Option<u64>,
 }
 
@@ -85,8 +90,9 @@ impl Figures {
                 .unwrap_or(false);
             if leg.is_live() {
                 if let Some(away) = self.away.remove(&book) {
+                    let (state, cause) = away.why;
                     self.back
-                        .entry(away.why)
+                        .entry((state, cause, away.was_down))
                         .or_default()
                         .push(at.saturating_sub(away.since));
                 }
@@ -98,7 +104,15 @@ impl Figures {
                     self.stale.push(silent);
                 }
                 let why = (leg.state.clone(), (*cause).to_owned());
-                self.away.insert(book, Away { since: at, why });
+                let was_down = leg.state == "down";
+                let away = Away {
+                    since: at,
+                    why,
+                    was_down,
+                };
+                self.away.insert(book, away);
+            } else if let Some(away) = self.away.get_mut(&book) {
+                away.was_down |= leg.state == "down";
             }
         }
         let is_live = view.legs.iter().any(|leg| leg.is_live());
@@ -110,14 +124,14 @@ impl Figures {
 
     /// The client lost its connection: what it waited for begins anew.
     pub(super) fn lost(&mut self) {
+        self.killed = self.dying.take().or(self.killed);
         self.live.clear();
         self.away.clear();
     }
 
     /// The server was killed.
     pub(super) fn killed(&mut self, at: u64) {
-        self.killed = Some(at);
-        self.lost();
+        self.dying = Some(at);
     }
 }
 
@@ -168,11 +182,17 @@ mod tests {
         show(&mut figures, 5_100, "down", "disconnected");
         show(&mut figures, 5_160, "live", "complete image");
         assert_eq!(figures.stale.0, [5_040 * MS]);
-        let why = ("stale".to_owned(), "silent for too long".to_owned());
+        let why = ("stale".to_owned(), "silent for too long".to_owned(), true);
         assert_eq!(figures.back[&why].0, [100 * MS]);
         assert_eq!(figures.back.len(), 1);
 
         figures.killed(6_000 * MS);
+        show(&mut figures, 5_990, "live", "complete image");
+        assert!(
+            figures.restart.0.is_empty(),
+            "what was still on its way is not of the next server"
+        );
+        figures.lost();
         show(&mut figures, 6_100, "syncing", "subscribed");
         show(&mut figures, 6_200, "live", "complete image");
         assert_eq!(figures.restart.0, [200 * MS]);

@@ -229,6 +229,16 @@ impl Judge {
         self.own.push(Violation::new(rule, at, stream, what));
     }
 
+    /// Whether every client that is held to times shows every book as live.
+    pub(super) fn is_all_live(&self) -> bool {
+        let is_live = |viewer: &Viewer| {
+            let last = viewer.last.as_ref();
+            last.is_some_and(|view| view.legs.iter().all(|leg| leg.is_live()))
+        };
+        let mut prompt = self.viewers.iter().filter(|viewer| viewer.is_prompt);
+        prompt.all(is_live)
+    }
+
     /// What is not yet as it should be when nothing goes wrong any more: every client that is held
     /// to times shows every book, as it is.
     pub(super) fn ailing(&self, books: &[(String, String)]) -> Vec<String> {

@@ -35,6 +35,8 @@ const LOOK: u64 = 50 * MS;
 const GRACE: u64 = 2 * SECOND;
 /// Until when every book is shown for the first time.
 const START: u64 = 20 * SECOND;
+/// How much longer a fault may take to happen than planned.
+const LATE: u64 = 12 * SECOND;
 /// How long after the last fault every book is shown as it is.
 const RECOVERY: u64 = 45 * SECOND;
 /// Over how long the processor time of a quiet server is measured, and how much of it may be used.
@@ -69,15 +71,13 @@ struct Run<'a> {
 pub(super) fn run(options: &Options, course: &Course, folder: &Path) -> Result<Outcome, String> {
     let mut run = Run::start(options, course, folder)?;
     let began = run.clock.mono().0;
-    run.settle("start", START);
+    run.wait_for_all();
     run.go_wrong(began);
     run.live.calm();
-    let calm = run.clock.mono().0;
-    let is_settled = run.settle("quiet end", RECOVERY);
-    let recovery = run.clock.mono().0.saturating_sub(calm);
-    let cpu_percent = if is_settled { run.idle() } else { 0 };
+    let recovery = run.settle();
+    let cpu_percent = if recovery.is_some() { run.idle() } else { 0 };
     let exit = run.end();
-    run.conclude(is_settled.then_some(recovery), cpu_percent, exit)
+    run.conclude(recovery, cpu_percent, exit)
 }
 
 impl<'a> Run<'a> {
@@ -190,25 +190,43 @@ impl<'a> Run<'a> {
         self.judge.judge(now.saturating_sub(HELD));
     }
 
-    /// Waits until every client shows every book as it is.
-    fn settle(&mut self, phase: &str, within: u64) -> bool {
-        let until = self.clock.mono().0 + within;
+    /// Waits until every client shows every book as live.
+    fn wait_for_all(&mut self) {
+        let until = self.clock.mono().0 + START;
+        while !self.judge.is_all_live() {
+            self.listen(20 * MS);
+            let now = self.clock.mono().0;
+            if now > until {
+                let what = "not every book is live, before anything went wrong";
+                return self.judge.find(Rule::Recovery, now, "start", what);
+            }
+        }
+    }
+
+    /// Waits until every client shows every book as it is: how long it took until all were live.
+    fn settle(&mut self) -> Option<u64> {
+        let began = self.clock.mono().0;
+        let mut live_after = None;
         loop {
-            self.listen(100 * MS);
+            self.listen(20 * MS);
+            let now = self.clock.mono().0;
+            if live_after.is_none() && self.judge.is_all_live() {
+                // What is judged by now happened that long ago.
+                live_after = Some(now.saturating_sub(began + HELD));
+            }
             let books = self.live.books().into_iter().filter(|book| book.is_listed);
             let books: Vec<_> = books
                 .map(|book| (book.venue.to_owned(), book.symbol))
                 .collect();
             let ailing = self.judge.ailing(&books);
             if ailing.is_empty() {
-                return true;
+                return live_after;
             }
-            let now = self.clock.mono().0;
-            if now > until {
+            if now > began + RECOVERY {
                 for what in ailing {
-                    self.judge.find(Rule::Recovery, now, phase, what);
+                    self.judge.find(Rule::Recovery, now, "quiet end", what);
                 }
-                return false;
+                return None;
             }
         }
     }
@@ -236,6 +254,11 @@ impl<'a> Run<'a> {
             }
         }
         self.listen((began + self.course.span).saturating_sub(self.clock.mono().0));
+        // What has begun late, or has found nothing to happen to, is waited for.
+        let until = began + self.course.span + LATE;
+        while !self.live.unfired().is_empty() && self.clock.mono().0 < until {
+            self.listen(100 * MS);
+        }
         self.check_running();
     }
 

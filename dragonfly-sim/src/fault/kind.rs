@@ -17,7 +17,7 @@ pub(crate) enum Place {
     Venue,
     /// On the client's machine.
     Machine,
-    /// Wherever it takes effect in a world that is simulated as a whole.
+    /// Wherever it takes effect: on many connections, or on more than one of the above.
     World,
     /// On a socket, as soon as its time has come.
     Socket,
@@ -240,10 +240,11 @@ impl Kind {
         matches!(self.place(), Place::Socket | Place::Handshake | Place::Wire)
     }
 
-    /// Whether it takes power over more than a venue's own sockets: over the client's machine and
-    /// process, its names, or all that is simulated.
+    /// Whether it takes power over more than a venue and its sockets: over the client's machine and
+    /// process, or its names.
     pub const fn needs_machine(self) -> bool {
-        matches!(self.place(), Place::Machine | Place::World)
+        matches!(self.place(), Place::Machine)
+            || matches!(self, Self::AdapterPanic | Self::DnsMoved)
     }
 
     /// How long it lasts unless the plan says otherwise, in ms; 0 for what is over at once.

@@ -42,6 +42,14 @@ impl Schedule {
         }
     }
 
+    /// Adds a fault that is due now, and once.
+    pub(crate) fn add(&mut self, fault: &Fault, seed: u64) {
+        let mut entry = Entry::new(fault, 0, seed);
+        entry.times.clear();
+        entry.is_armed = true;
+        self.entries.push(entry);
+    }
+
     /// When the next fault falls due, in ns.
     pub(crate) fn due(&self) -> Option<u64> {
         let next = |entry: &Entry| entry.times.front().copied();

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::pipe::Controls;
+use super::{pipe::Controls, wire::is_fatal};
 use crate::{
     exchange::{Conversation, Dialect, Frame},
     fault::Kind,
@@ -77,7 +77,9 @@ pub(super) struct Conn {
     pub(super) carried: BTreeSet<usize>,
     queue: VecDeque<(u64, Parcel)>,
     bytes: usize,
-    pub(super) fate: Option<Fate>,
+    fate: Option<Fate>,
+    /// Whether the last thing to be sent waits already.
+    is_closing: bool,
     /// Wakes whoever sends.
     pub(super) wake: Arc<Notify>,
     /// Interrupts whoever sends.
@@ -89,6 +91,10 @@ pub(super) struct Conn {
     pub(super) jammed_until: u64,
     /// Until when what the client says is lost.
     pub(super) deaf_until: u64,
+    /// From when and until when it will be held up once more.
+    pub(super) silence: Option<(u64, u64)>,
+    /// When it has lived long enough.
+    pub(super) ends_at: Option<u64>,
     /// Until when bytes are sent one by one.
     pub(super) byte_wise_until: u64,
     /// Until when what the venue says is late.
@@ -114,21 +120,29 @@ impl Conn {
             queue: VecDeque::new(),
             bytes: 0,
             fate: None,
+            is_closing: false,
             wake: Arc::default(),
             end: Arc::default(),
             controls,
             mute_until: 0,
             jammed_until: 0,
             deaf_until: 0,
+            silence: None,
+            ends_at: None,
             byte_wise_until: 0,
             late_until: 0,
             random,
         }
     }
 
-    /// Whether the venue's end is there and can be heard.
+    /// Whether the venue's end is there and has more to say.
     pub(super) const fn is_up(&self) -> bool {
-        self.fate.is_none()
+        self.fate.is_none() && !self.is_closing
+    }
+
+    /// How it ended.
+    pub(super) const fn fate(&self) -> Option<Fate> {
+        self.fate
     }
 
     /// How many parcels wait.
@@ -152,9 +166,17 @@ impl Conn {
 
     /// Puts something at the end of what waits.
     pub(super) fn push(&mut self, parcel: Parcel, now: u64) {
-        if self.fate.is_some() {
+        let is_last = match &parcel {
+            Parcel::Message(_, spoil) => spoil.is_some_and(|spoil| is_fatal(spoil.kind)),
+            Parcel::Pong(_) => false,
+            Parcel::Close(_) | Parcel::Farewell(_) => true,
+        };
+        // A client may answer a close, and nothing else comes after the last.
+        let is_answer = matches!(parcel, Parcel::Farewell(_));
+        if self.fate.is_some() || self.is_closing && !is_answer {
             return;
         }
+        self.is_closing |= is_last;
         if let Parcel::Message(frame, _) = &parcel {
             self.bytes += frame.text.len();
         }
@@ -177,10 +199,18 @@ impl Conn {
         if self.fate.is_some() {
             return Step::End;
         }
+        if let Some((_, until)) = self.silence.take_if(|(from, _)| *from <= now) {
+            self.jammed_until = until;
+        }
         let is_byte_wise = now < self.byte_wise_until;
         self.controls
             .is_byte_wise
             .store(is_byte_wise, Ordering::Relaxed);
+        if now < self.jammed_until
+            && let Some(pong) = self.pong()
+        {
+            return Step::Send(pong);
+        }
         let Some((at, _)) = self.queue.front() else {
             return Step::Wait(None);
         };
@@ -199,10 +229,18 @@ impl Conn {
         }
     }
 
+    /// An answer to a ping: a line that stalls gives it all the same.
+    fn pong(&mut self) -> Option<Parcel> {
+        let mut waiting = self.queue.iter();
+        let at = waiting.position(|(_, parcel)| matches!(parcel, Parcel::Pong(_)))?;
+        self.queue.remove(at).map(|(_, parcel)| parcel)
+    }
+
     /// What was wrong with it for a while is over.
     pub(super) fn heal(&mut self) {
         (self.mute_until, self.jammed_until, self.deaf_until) = (0, 0, 0);
         (self.byte_wise_until, self.late_until) = (0, 0);
+        (self.silence, self.ends_at) = (None, None);
         self.wake.notify_one();
     }
 }

@@ -24,10 +24,14 @@ use crate::{
 };
 
 const MS: u64 = 1_000_000;
+/// An attempt that comes so soon after a `Retry-After` may have begun before its client heard of it.
+const ON_THE_WAY: u64 = 250 * MS;
 /// A market that is further behind than this goes on from the present, in ns.
 const FAR_BEHIND: u64 = 1_000 * MS;
 /// How many messages may wait before a market without a pace of its own waits too.
 const ENOUGH: usize = 64;
+/// How many changes in a row a market without a pace of its own may make that nobody sees.
+const MOST_UNSEEN: usize = 32;
 /// How many attempts to connect are remembered.
 const MOST_ARRIVALS: usize = 65_536;
 
@@ -41,8 +45,12 @@ pub(super) struct Venue {
     pub(super) next_attempt: Option<Attempt>,
     /// The fault that wants the next subscription refused.
     pub(super) refuse_next: Option<usize>,
+    /// How long connections live, in ns, and the fault that wants it so.
+    pub(super) lifetime: Option<(usize, u64)>,
     /// When the venue allows the next attempt, in ns.
     pub(super) not_before: u64,
+    /// When it asked for that.
+    pub(super) barred_at: u64,
     /// Wakes whoever accepts connections.
     pub(super) door: Arc<Notify>,
 }
@@ -110,6 +118,7 @@ impl Floor {
             self.schedule.arm(since);
         }
         self.trouble(now);
+        self.bury(now);
         let is_busy = self.trade(now);
         self.talk(now);
         if is_busy { now } else { self.next_at(now) }
@@ -141,7 +150,8 @@ impl Floor {
                     self.move_market(venue, listing, due);
                 }
                 if self.rate == Rate::AsFast && !self.is_calm && self.has_room(venue, listing) {
-                    is_busy |= self.move_market(venue, listing, now);
+                    // Many a change is below the levels that the client has asked for.
+                    is_busy |= (0..MOST_UNSEEN).any(|_| self.move_market(venue, listing, now));
                 }
             }
         }
@@ -170,7 +180,7 @@ impl Floor {
         is_told
     }
 
-    fn conns_of(&self, venue: usize) -> Vec<u64> {
+    pub(super) fn conns_of(&self, venue: usize) -> Vec<u64> {
         let own = self.conns.iter().filter(|(_, conn)| conn.venue == venue);
         own.map(|(id, _)| *id).collect()
     }
@@ -203,6 +213,8 @@ impl Floor {
             out: &mut out,
         };
         let said = speak(conn.conversation.as_mut(), &mut cx);
+        out.iter_mut()
+            .for_each(|frame| frame.rename(&venue.listings));
         let socket = conn.socket;
         let target = |listing: usize| {
             let native = venue.listings[listing].native.clone();
@@ -240,7 +252,7 @@ impl Floor {
         self.arrivals.push_back(Arrival {
             at,
             venue: venue.dialect.name,
-            is_early: at < venue.not_before,
+            is_early: at < venue.not_before && at > venue.barred_at + ON_THE_WAY,
         });
         venue.next_attempt.take()
     }
@@ -259,7 +271,9 @@ impl Floor {
         let socket = slot * count + u32::try_from(venue).unwrap_or(0);
         let random = Random::of(self.seed, &format!("line {id}"));
         let talk = (dialect.open)(id);
-        let conn = Conn::new((venue, slot, socket), dialect, talk, controls, random);
+        let mut conn = Conn::new((venue, slot, socket), dialect, talk, controls, random);
+        let lifetime = self.venues[venue].lifetime;
+        conn.ends_at = lifetime.map(|(_, lasting)| self.now() + lasting);
         self.conns.insert(id, conn);
         self.converse(id, |talk, cx| talk.on_open(cx));
         if let Some(index) = self.venues[venue].refuse_next.take() {
@@ -273,13 +287,15 @@ impl Floor {
     pub(super) fn bar(&mut self, venue: usize, lasting: u64) {
         // The header says it in whole seconds.
         let lasting = lasting.div_ceil(1_000 * MS) * 1_000 * MS;
-        self.venues[venue].not_before = self.now() + lasting;
+        let now = self.now();
+        let venue = &mut self.venues[venue];
+        (venue.barred_at, venue.not_before) = (now, now + lasting);
     }
 
     /// What the client said.
     pub(super) fn hear(&mut self, id: u64, incoming: Incoming) {
         let now = self.now();
-        let Some(conn) = self.conns.get_mut(&id).filter(|conn| conn.is_up()) else {
+        let Some(conn) = self.conns.get_mut(&id) else {
             return;
         };
         let is_lost = now < conn.deaf_until;
@@ -288,7 +304,8 @@ impl Floor {
             Incoming::Violation(code, _) => conn.push(Parcel::Close(code), now),
             _ if is_lost => {}
             Incoming::Ping(payload) => conn.push(Parcel::Pong(payload), now),
-            Incoming::Text(text) => self.request(id, &text),
+            Incoming::Text(text) if conn.is_up() => self.request(id, &text),
+            Incoming::Text(_) => {}
         }
         self.wake.notify_one();
     }
@@ -366,7 +383,7 @@ impl Floor {
         let mut random = Random::of(self.seed, "calm");
         for venue in &mut self.venues {
             (venue.next_attempt, venue.refuse_next) = (None, None);
-            venue.not_before = 0;
+            (venue.lifetime, venue.not_before) = (None, 0);
             for listing in &mut venue.listings {
                 listing.frozen_until = 0;
                 let gap = random.between(100, 900) * MS;

@@ -14,7 +14,7 @@ use super::{
     floor::Shared,
     wire,
 };
-use crate::{exchange::Frame, frames};
+use crate::{exchange::Frame, fault::Kind, frames};
 
 /// Client messages that may wait for the conversation.
 const QUEUE: usize = 64;
@@ -73,7 +73,7 @@ where
     hearer.abort();
     // Those who read and heard hold a part of the socket until they are gone.
     reader.await.ok();
-    let fate = floor.get().conns.remove(&id).and_then(|conn| conn.fate);
+    let fate = floor.get().conns.remove(&id).and_then(|conn| conn.fate());
     match fate {
         Some(Fate::HalfOpen) => sleep(HALF_OPEN).await,
         Some(Fate::Cut) => {}
@@ -152,7 +152,7 @@ where
         } = spoil;
         for chunk in wire::spoil(kind, &frame.text, lasting) {
             let written = self.write(&chunk.bytes).await;
-            if written.is_err() && wire::is_fatal(kind) {
+            if written.is_err() && (wire::is_fatal(kind) || kind == Kind::Drip) {
                 // The client has not waited for the end of it.
                 self.floor.get().schedule.keep(index);
             }

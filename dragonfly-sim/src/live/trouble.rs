@@ -2,16 +2,51 @@
 
 use super::{
     conn::{Conn, Fate, Parcel},
-    floor::{Attempt, Floor},
+    floor::{Attempt, Floor, Venue},
 };
 use crate::{
+    SimError,
     exchange::Trick,
-    fault::{Direction, Kind, Place, Target},
+    fault::{Direction, Fault, Kind, Place, Target},
 };
 
 const MS: u64 = 1_000_000;
 
 impl Floor {
+    /// Refuses a fault that could never happen.
+    pub(super) fn check(&self, number: usize, fault: &Fault) -> Result<(), SimError> {
+        let kind = fault.kind;
+        let is_wanted = |name: &str| {
+            kind.fits(name) && fault.venue.as_deref().is_none_or(|venue| venue == name)
+        };
+        let is_named = |venue: &Venue| {
+            let mut listings = venue.listings.iter();
+            fault
+                .instrument
+                .as_ref()
+                .is_none_or(|name| listings.any(|listing| listing.native == *name))
+        };
+        let fitting = self.venues.iter().filter(|v| is_wanted(v.dialect.name));
+        let fitting: Vec<&Venue> = fitting.collect();
+        let reason = if kind.needs_machine() {
+            "it is the client's machine that it happens to, not a venue".to_owned()
+        } else if fitting.is_empty() {
+            "no venue is served that it can happen at".to_owned()
+        } else if !fitting.into_iter().any(is_named) {
+            format!(
+                "no venue has {:?}",
+                fault.instrument.as_deref().unwrap_or("")
+            )
+        } else {
+            return Ok(());
+        };
+        Err(SimError::Fault {
+            number,
+            kind,
+            reason,
+        })
+    }
+
     /// Lets happen what is armed and can happen now.
     pub(super) fn trouble(&mut self, now: u64) {
         for place in [
@@ -21,6 +56,7 @@ impl Floor {
             Place::Handshake,
             Place::Request,
             Place::Venue,
+            Place::World,
         ] {
             if !self.schedule.has_armed(place) {
                 continue;
@@ -30,6 +66,7 @@ impl Floor {
                     Place::Line | Place::Socket => self.hurt_line(index, now),
                     Place::Connect | Place::Handshake => self.hurt_attempt(index),
                     Place::Request => self.provoke(index),
+                    Place::World => self.hurt_many(index, now),
                     _ => self.hurt_venue(index, now),
                 }
             }
@@ -76,6 +113,63 @@ impl Floor {
         let fitting = self.all_conns(index);
         let at = self.draw(index, fitting.len());
         fitting.get(at).copied()
+    }
+
+    fn hurt_many(&mut self, index: usize, now: u64) {
+        let Some((kind, lasting, _)) = self.fault(index) else {
+            return;
+        };
+        match kind {
+            Kind::RollingStall => self.stall_all(index, now, lasting),
+            Kind::Lifetime => self.limit_lives(index, now, lasting),
+            _ => self.hurt_venue(index, now),
+        }
+    }
+
+    /// Lets one connection after the other fall silent, each for a time of its own.
+    fn stall_all(&mut self, index: usize, now: u64, lasting: u64) {
+        let conns = self.all_conns(index);
+        if conns.is_empty() {
+            return;
+        }
+        let first = self.draw(index, conns.len());
+        for (at, id) in conns.iter().enumerate() {
+            let place = (at + first) % conns.len();
+            let from = now + place as u64 * lasting / (2 * conns.len() as u64);
+            let further = self.draw(index, usize::try_from(lasting / 2).unwrap_or(0));
+            if let Some(conn) = self.conns.get_mut(id) {
+                conn.silence = Some((from, from + lasting / 2 + further as u64));
+            }
+        }
+        tracing::info!(
+            connections = conns.len(),
+            "one after the other falls silent"
+        );
+        self.schedule.fire(index);
+    }
+
+    /// From now on no connection of a venue lives longer.
+    fn limit_lives(&mut self, index: usize, now: u64, lasting: u64) {
+        let Some(at) = self.any_conn(index).and_then(|id| self.conns.get(&id)) else {
+            return;
+        };
+        let at = at.venue;
+        self.venues[at].lifetime = Some((index, lasting));
+        for conn in self.conns.values_mut().filter(|conn| conn.venue == at) {
+            conn.ends_at = Some(now + lasting);
+        }
+        self.schedule.promise(index);
+    }
+
+    /// Ends the connections that have lived long enough.
+    pub(super) fn bury(&mut self, now: u64) {
+        for conn in self.conns.values_mut() {
+            let is_old = conn.is_up() && conn.ends_at.is_some_and(|at| at <= now);
+            if let (true, Some((index, _))) = (is_old, self.venues[conn.venue].lifetime) {
+                conn.finish(Fate::Cut);
+                self.schedule.keep(index);
+            }
+        }
     }
 
     fn hurt_line(&mut self, index: usize, now: u64) {
@@ -178,11 +272,32 @@ impl Floor {
             return;
         } else {
             let is_bid = self.chance(index);
-            self.venues[at].listings[listing].hurt(kind, is_bid, now, now + lasting);
+            let known = &mut self.venues[at].listings[listing];
+            if kind == Kind::TickSize {
+                return self.refine(index, at, listing);
+            }
+            known.hurt(kind, is_bid, now, now + lasting);
         }
         let native = &self.venues[at].listings[listing].native;
         tracing::info!(%kind, %native, "fault");
         self.schedule.fire(index);
+    }
+
+    /// Changes the tick of a listing, of which its venue then sends the whole book to everybody.
+    fn refine(&mut self, index: usize, at: usize, listing: usize) {
+        let (now, utc) = (self.now(), self.clock.utc().0);
+        let known = &mut self.venues[at].listings[listing];
+        // Of what is frozen nothing can be sent.
+        if known.frozen_until <= now && known.market.refine() {
+            known.stamp(utc);
+            known.market.hurry(now);
+            for id in self.conns_of(at) {
+                self.converse(id, |talk, cx| {
+                    talk.trick(Trick::SecondSnapshot, listing, cx)
+                });
+            }
+            self.schedule.fire(index);
+        }
     }
 
     /// The connection's venue, and those of its books that the fault may happen to.
@@ -196,7 +311,7 @@ impl Floor {
                 socket: conn.socket,
                 instrument: Some(&known.native),
             };
-            known.is_listed && self.schedule.fits(index, &target)
+            known.is_known() && self.schedule.fits(index, &target)
         };
         let listings = conn.carried.iter().copied().filter(fits);
         Some((conn.venue, listings.collect()))

@@ -129,3 +129,74 @@ fn masked(text: &[u8]) -> Vec<u8> {
         .map(|(byte, key)| byte ^ key);
     head.into_iter().chain(KEY).chain(payload).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(kind: Kind, text: &[u8]) -> Vec<u8> {
+        let chunks = spoil(kind, text, 700_000_000);
+        chunks.flat_map(|chunk| chunk.bytes).collect()
+    }
+
+    /// The first byte and the payload of each frame of less than 126 bytes.
+    fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+        let mut frames = Vec::new();
+        while let [first, len, rest @ ..] = bytes {
+            assert!(*len < 126);
+            let (payload, rest) = rest.split_at(usize::from(*len));
+            frames.push((*first, payload.to_vec()));
+            bytes = rest;
+        }
+        frames
+    }
+
+    #[test]
+    fn fragments_are_the_whole_message_with_pings_between() {
+        for len in [1, 3, 4, 100, 5_000] {
+            let text: Vec<u8> = (0..len).map(|at| b'a' + (at % 26) as u8).collect();
+            let frames = frames(&bytes(Kind::Fragments, &text));
+            let (pings, parts): (Vec<_>, Vec<_>) =
+                frames.into_iter().partition(|frame| frame.0 == 0x89);
+            let heads: Vec<u8> = parts.iter().map(|part| part.0).collect();
+            match heads.as_slice() {
+                [only] => assert_eq!(*only, 0x81),
+                [first, between @ .., last] => {
+                    assert_eq!((*first, *last), (0x01, 0x80));
+                    assert!(between.iter().all(|head| *head == 0));
+                    assert_eq!(pings.len(), (parts.len() - 1) / 3);
+                }
+                [] => panic!("no frame"),
+            }
+            assert_eq!(
+                parts
+                    .into_iter()
+                    .flat_map(|part| part.1)
+                    .collect::<Vec<_>>(),
+                text
+            );
+            assert!(heads.len() <= MOST_FRAMES);
+        }
+    }
+
+    #[test]
+    fn what_drips_is_a_message_in_many_parts_that_takes_its_time() {
+        let text = [b'x'; 1_000];
+        let chunks: Vec<Chunk> = spoil(Kind::Drip, &text, 700_000_000).collect();
+        assert_eq!(chunks.len(), 7);
+        assert_eq!(
+            chunks.iter().map(|chunk| chunk.pause).sum::<u64>(),
+            700_000_000
+        );
+        assert_eq!(bytes(Kind::Drip, &text), frame(OpCode::Text, &text));
+    }
+
+    #[test]
+    fn a_masked_frame_says_so_and_can_be_unmasked() {
+        let bytes = bytes(Kind::Masked, b"hello");
+        assert_eq!(bytes[..2], [0x81, 0x85]);
+        let payload = bytes[6..].iter().zip(bytes[2..6].iter().cycle());
+        let payload: Vec<u8> = payload.map(|(byte, key)| byte ^ key).collect();
+        assert_eq!(payload, b"hello");
+    }
+}

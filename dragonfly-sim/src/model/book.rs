@@ -152,7 +152,7 @@ impl Book {
         if update.window.is_some() {
             self.window = update.window;
         }
-        note_levels(update, self, tally);
+        note_levels(update, self, rules, tally);
         let is_restart =
             matches!(rules.numbers, Numbers::Next { restart } if restart == Some(update.last));
         match update.shape {
@@ -286,13 +286,14 @@ impl Book {
 
     fn take_delta(&mut self, update: &Update, rules: &Rules, tally: &mut Tally) -> Fate {
         if self.has_begun {
-            return self.take_next(update, rules, tally);
+            let fate = self.take_next(update, rules, tally);
+            // The snapshot it follows may be what is missing.
+            if fate == Fate::Renew && self.cause == Cause::SequenceGap && is_kept(rules) {
+                self.kept.push(update.clone());
+            }
+            return fate;
         }
-        let can_be_early = matches!(
-            rules.numbers,
-            Numbers::Span | Numbers::Previous | Numbers::Increasing
-        );
-        if !can_be_early {
+        if !is_kept(rules) {
             return Fate::Nothing;
         }
         if self.kept.len() == rules.sync_buffer {
@@ -406,6 +407,11 @@ impl Book {
     }
 }
 
+/// Whether a delta can be kept for its snapshot: its number must tell which of the two is older.
+const fn is_kept(rules: &Rules) -> bool {
+    !matches!(rules.numbers, Numbers::None | Numbers::Connection)
+}
+
 /// The most decimals the numbers of an update were written with.
 fn decimals(update: &Update) -> (u8, u8) {
     let most = |of: fn(&Level) -> u8| {
@@ -419,7 +425,7 @@ fn decimals(update: &Update) -> (u8, u8) {
 }
 
 /// What is special about an update's levels.
-fn note_levels(update: &Update, book: &Book, tally: &mut Tally) {
+fn note_levels(update: &Update, book: &Book, rules: &Rules, tally: &mut Tally) {
     let is_delta = update.shape == Shape::Delta;
     for (side, levels) in [(&book.bids, &update.bids), (&book.asks, &update.asks)] {
         for (at, level) in levels.iter().enumerate() {
@@ -429,7 +435,7 @@ fn note_levels(update: &Update, book: &Book, tally: &mut Tally) {
                 (true, true) if !is_known => tally.note(Kind::DeleteUnknown),
                 _ => {}
             }
-            if is_known && level.price_decimals != book.decimals.0 {
+            if is_known && level.price_decimals != rules.price_decimals {
                 tally.note(Kind::Respelled);
             }
             if levels[..at].iter().any(|other| other.price == level.price) {

@@ -4,7 +4,6 @@ macro_rules! kinds {
     ($($(#[doc = $about:literal])+ $kind:ident $name:literal)+) => {
         /// Something out of the catalogue that happens to a book, a view or a queue.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        #[allow(clippy::upper_case_acronyms, reason = "none is one")]
         pub(super) enum Kind {
             $($(#[doc = $about])+ $kind,)+
         }
@@ -85,9 +84,9 @@ kinds! {
     Crossed "crossed"
     /// a crossed book that recovers
     Uncrossed "uncrossed"
-    /// a live book with fewer levels than are shown
+    /// a live book that has got fewer levels than are shown
     FewLevels "few-levels"
-    /// a live book with an empty side
+    /// a live book whose side has become empty
     EmptySide "empty-side"
     /// more early deltas than are kept
     Overflow "overflow"
@@ -127,6 +126,8 @@ kinds! {
     DoubtOverdue "doubt-overdue"
     /// a book nobody asked for
     UnknownSymbol "unknown-symbol"
+    /// books that fail in one message, or one in a message that is bad itself
+    FailedTogether "failed-together"
     /// an event that a newer one replaces at the edge
     Conflated "conflated"
     /// a view that a newer one replaces before anybody looks
@@ -139,6 +140,29 @@ kinds! {
     Retry "retry"
     /// a budget that is spent
     Spend "spend"
+}
+
+impl Kind {
+    /// Whether it is a fault, and nothing that happens when all is well.
+    pub(super) const fn is_fault(self) -> bool {
+        !matches!(
+            self,
+            Self::SnapshotInTime
+                | Self::Replayed
+                | Self::DeltaInSequence
+                | Self::Truncated
+                | Self::Uncrossed
+                | Self::AskedAgain
+                | Self::AskHeldBack
+                | Self::ClockAdvance
+                | Self::LinkUp
+                | Self::Conflated
+                | Self::ViewLost
+                | Self::Tie
+                | Self::Retry
+                | Self::Spend
+        )
+    }
 }
 
 /// How often each kind happened.

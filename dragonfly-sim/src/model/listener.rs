@@ -45,10 +45,14 @@ struct Kept {
     since: u64,
     doubted: Option<u64>,
     in_vain: u32,
+    /// How often it was refused since it was last live.
+    refusals: u32,
     /// When so many asks in a row are allowed again.
     rested_at: u64,
     told: Option<Told>,
     stamps: (Option<u64>, u64),
+    /// Whether the book had an empty side when it was last live, and fewer levels than are shown.
+    was_short: (bool, bool),
 }
 
 /// One connection of a venue.
@@ -73,9 +77,11 @@ impl Listener {
             since: 0,
             doubted: None,
             in_vain: 0,
+            refusals: 0,
             rested_at: 0,
             told: None,
             stamps: (None, 0),
+            was_short: (false, false),
         };
         let mut listener = Self {
             venue,
@@ -185,6 +191,8 @@ impl Listener {
                 } else {
                     Kind::RefusedAll
                 });
+                let is_closed = self.books[at].book.state == State::Closed;
+                self.books[at].refusals += u32::from(!is_closed);
                 self.forget(at, State::Closed, Cause::Refused, now);
             }
         }
@@ -206,16 +214,17 @@ impl Listener {
         Answer::Control
     }
 
-    /// A message with updates, or with nothing that can be understood.
+    /// A message with updates, or with nothing that can be understood: each book that fails in it is
+    /// asked for at once, unless the connection is given up.
     pub(super) fn message(
         &mut self,
         updates: &[Update],
         is_broken: bool,
         now: u64,
         tally: &mut Tally,
-    ) -> Answer {
+    ) -> Vec<Answer> {
         self.heard = Some(now);
-        let (mut answer, mut has_stranger, mut is_lost) = (Answer::Data, false, false);
+        let (mut failed, mut has_stranger, mut is_lost) = (Vec::new(), false, false);
         for update in updates {
             if self.rules.numbers == Numbers::Connection
                 && self.skips(update.count, &mut is_lost, tally).0
@@ -225,21 +234,35 @@ impl Listener {
             if update.book >= self.books.len() {
                 tally.note(Kind::UnknownSymbol);
                 has_stranger = true;
-            } else if self.take(update, now, tally) {
-                answer = Answer::Renew(update.book);
+            } else if self.take(update, now, tally) && !failed.contains(&update.book) {
+                failed.push(update.book);
             }
         }
         if is_lost {
-            return self.lost(now);
+            return vec![self.lost(now)];
         }
+        let mut answers = Vec::new();
         if is_broken {
-            return self.bad(now, tally);
+            let answer = self.bad(now, tally);
+            answers.push(answer);
+            if answer != Answer::Bad {
+                return answers;
+            }
+        } else if has_stranger {
+            answers.push(Answer::Bad);
+        } else {
+            self.bad_in_a_row = 0;
         }
-        if has_stranger {
-            return Answer::Bad;
+        // One that has come whole in the meantime need not be asked for.
+        failed.retain(|book| self.books[*book].book.state == State::Gap);
+        if failed.len() > 1 || !answers.is_empty() && !failed.is_empty() {
+            tally.note(Kind::FailedTogether);
         }
-        self.bad_in_a_row = 0;
-        answer
+        answers.extend(failed.into_iter().map(Answer::Renew));
+        if answers.is_empty() {
+            answers.push(Answer::Data);
+        }
+        answers
     }
 
     /// Whether a message of this number is not to be applied, and whether one before it is missing.
@@ -324,8 +347,8 @@ impl Listener {
             (kept.since, kept.touched) = (now, now);
         }
         if fate == Fate::Shown {
-            (kept.in_vain, kept.touched) = (0, now);
-            note_size(&kept.book, &self.rules, tally);
+            (kept.in_vain, kept.refusals, kept.touched) = (0, 0, now);
+            kept.note_size(&self.rules, tally);
         }
         let asks = fate == Fate::Renew && self.may_ask(update.book, now, tally);
         if asks {
@@ -361,7 +384,12 @@ impl Listener {
                 quiet.into_iter().chain(doubt).min()
             }
             State::Crossed => Some(kept.since + rules.stale_after),
-            State::Closed => Some(kept.touched + rules.refused_again),
+            State::Closed => {
+                // Twice as long after each refusal, up to a limit.
+                let times = 2_u64.saturating_pow(kept.refusals - 1);
+                let wait = rules.sync_within.saturating_mul(times);
+                Some(kept.touched + wait.min(rules.refused_again))
+            }
             State::Syncing | State::Gap | State::Stale => Some(kept.touched + rules.sync_within),
             State::Empty | State::Down => None,
         }
@@ -441,12 +469,17 @@ impl Listener {
     }
 }
 
-fn note_size(book: &Book, rules: &Rules, tally: &mut Tally) {
-    let (bids, asks) = (book.bids.levels.len(), book.asks.levels.len());
-    if bids == 0 || asks == 0 {
-        tally.note(Kind::EmptySide);
-    }
-    if bids.min(asks) < rules.depth {
-        tally.note(Kind::FewLevels);
+impl Kept {
+    fn note_size(&mut self, rules: &Rules, tally: &mut Tally) {
+        let (bids, asks) = (&self.book.bids.levels, &self.book.asks.levels);
+        let least = bids.len().min(asks.len());
+        let is_short = (least == 0, least < rules.depth);
+        if is_short.0 && !self.was_short.0 {
+            tally.note(Kind::EmptySide);
+        }
+        if is_short.1 && !self.was_short.1 {
+            tally.note(Kind::FewLevels);
+        }
+        self.was_short = is_short;
     }
 }

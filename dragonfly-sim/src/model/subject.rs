@@ -237,6 +237,32 @@ impl Subject {
             .listener
             .on_message(message, self.now, &mut |event| spoiled.pass(event, events));
         self.answer(at, heard.ok());
+        // As a driver does: what is due by now is done before anything else is read.
+        let now = self.now.mono;
+        while self.ears[at].is_up
+            && self.ears[at]
+                .listener
+                .deadline()
+                .is_some_and(|due| due <= now)
+        {
+            if !self.overdue(at) {
+                break;
+            }
+        }
+    }
+
+    /// Does one thing that is due; false when there is none.
+    fn overdue(&mut self, at: usize) -> bool {
+        let Self { ears, events, .. } = self;
+        let ear = &mut ears[at];
+        let spoiled = &mut ear.events;
+        let heard = ear
+            .listener
+            .on_deadline(self.now, &mut |event| spoiled.pass(event, events));
+        if heard.is_some() {
+            self.answer(at, heard);
+        }
+        heard.is_some()
     }
 
     /// As a feed does: a connection that has to be made anew is given up at once.
@@ -258,18 +284,7 @@ impl Subject {
 
     fn deadlines(&mut self) {
         for at in 0..self.ears.len() {
-            loop {
-                let Self { ears, events, .. } = self;
-                let ear = &mut ears[at];
-                let spoiled = &mut ear.events;
-                let heard = ear
-                    .listener
-                    .on_deadline(self.now, &mut |event| spoiled.pass(event, events));
-                if heard.is_none() {
-                    break;
-                }
-                self.answer(at, heard);
-            }
+            while self.overdue(at) {}
         }
     }
 

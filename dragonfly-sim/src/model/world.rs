@@ -101,53 +101,37 @@ impl World {
     fn connection(&mut self, op: &Op, expected: &mut Expected) {
         let now = self.now;
         let tally = &mut self.tally;
-        let (venue, answer) = match op {
-            Op::Up { venue } => {
-                let listener = &mut self.listeners[*venue];
-                if std::mem::replace(&mut self.is_up[*venue], true) {
+        let Some(venue) = op.venue() else { return };
+        let listener = &mut self.listeners[venue];
+        let was_up = self.is_up[venue];
+        let answers = match op {
+            Op::Up { .. } => {
+                if was_up {
                     listener.down(Cause::Disconnected, now, tally);
                 }
-                listener.up(now, tally);
-                return;
+                self.is_up[venue] = true;
+                return listener.up(now, tally);
             }
-            Op::Down { venue } => {
-                self.is_up[*venue] = false;
-                self.listeners[*venue].down(Cause::Disconnected, now, tally);
-                return;
+            Op::Down { .. } => {
+                self.is_up[venue] = false;
+                return listener.down(Cause::Disconnected, now, tally);
             }
-            Op::Say { venue, .. }
-            | Op::Heartbeat { venue, .. }
-            | Op::Garbage { venue }
-            | Op::Alive { venue }
-            | Op::Refuse { venue, .. }
-                if !self.is_up[*venue] =>
-            {
-                return;
-            }
+            _ if !was_up => return,
             Op::Say {
-                venue,
-                updates,
-                is_broken,
+                updates, is_broken, ..
             } => {
                 self.updates += updates.len() as u64;
-                let listener = &mut self.listeners[*venue];
-                let answer = listener.message(updates, *is_broken, now, tally);
-                (venue, answer)
+                listener.message(updates, *is_broken, now, tally)
             }
-            Op::Heartbeat { venue, count } => {
-                (venue, self.listeners[*venue].heartbeat(*count, now, tally))
-            }
-            Op::Garbage { venue } => {
-                let answer = self.listeners[*venue].message(&[], true, now, tally);
-                (venue, answer)
-            }
-            Op::Alive { venue } => return self.listeners[*venue].alive(now),
-            Op::Refuse { venue, book } => {
-                return self.listeners[*venue].refused(*book, now, tally);
-            }
+            Op::Heartbeat { count, .. } => vec![listener.heartbeat(*count, now, tally)],
+            Op::Garbage { .. } => listener.message(&[], true, now, tally),
+            Op::Alive { .. } => return listener.alive(now),
+            Op::Refuse { book, .. } => return listener.refused(*book, now, tally),
             _ => return,
         };
-        self.answer(*venue, answer, expected);
+        for answer in answers {
+            self.answer(venue, answer, expected);
+        }
     }
 
     /// A connection that has to be made anew is given up at once.

@@ -108,7 +108,8 @@ impl Oracle {
         let heard = truth
             .heard_by(then)
             .filter(|_| was_live && leg.state == "stale");
-        if let Some(heard) = heard.filter(|heard| view.at < heard + self.limits.alive) {
+        if let Some(heard) = heard.filter(|heard| view.at < heard.saturating_add(self.limits.alive))
+        {
             let ms = view.at.saturating_sub(heard) / 1_000_000;
             let what = format!("stale {ms} ms after a message of its own");
             found.push((Rule::Freshness, what));
@@ -280,17 +281,19 @@ impl Shown {
         let (seq, head_at) = truth.streams.get(at)?.head;
         let head = truth.said(*at, seq)?;
         let is_same = (&said.bids, &said.asks) == (&head.bids, &head.asks);
-        if seq > self.seq && head_at + limits.lag < now && !is_same {
+        if seq > self.seq && head_at.saturating_add(limits.lag) < now && !is_same {
             return Some(format!("seq {seq} arrived {} ms ago", ms(head_at)));
         }
         let is_newer = |(number, stream): &(&u64, &Stream)| {
             let head = truth.said(**number, stream.head.0);
             let is_other = |head: &Said| (&head.bids, &head.asks) != (&said.bids, &said.asks);
             head.is_some_and(is_other)
-                && stream.whole_at.is_some_and(|at| at + limits.lag < now)
+                && stream
+                    .whole_at
+                    .is_some_and(|at| at.saturating_add(limits.lag) < now)
                 && stream.arrivals >= limits.recount_images
         };
-        let newer = truth.streams.range(at + 1..).find(is_newer);
+        let newer = truth.streams.range(at.saturating_add(1)..).find(is_newer);
         newer.map(|(_, stream)| {
             format!(
                 "a new count began, {} updates arrived in it",

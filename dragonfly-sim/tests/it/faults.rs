@@ -1,7 +1,7 @@
 //! Faults over real sockets: a client that knows nothing of the framework notices each of them, and
 //! each is counted.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, io::ErrorKind, time::Duration};
 
 use dragonfly_core::clock::{Clock, Nanos};
 use dragonfly_sim::{
@@ -24,8 +24,8 @@ const LIMIT: Nanos = Nanos::from_secs(25);
 type Case = (Kind, &'static str, &'static str);
 
 const LINES: [Case; 9] = [
-    (Kind::Stall, "kraken", "silence"),
-    (Kind::HalfOpen, "bybit", "silence"),
+    (Kind::Stall, "kraken", "pong after silence"),
+    (Kind::HalfOpen, "bybit", "no pong"),
     (Kind::Cut, "bitstamp", "reset"),
     (Kind::Close1000, "binance", "closed with 1000"),
     (Kind::Close1001, "bybit", "closed with 1001"),
@@ -107,6 +107,7 @@ fn visit(live: &Live, venue: &str, notice: &mut dyn FnMut(String) -> bool) {
         }
     };
     let (mut count, mut is_open) = (0, socket.send(Message::text(request(venue))).is_ok());
+    let mut is_asked = false;
     while is_open {
         let event = match socket.read() {
             Ok(Message::Text(text)) => notable(&text),
@@ -116,10 +117,16 @@ fn visit(live: &Live, venue: &str, notice: &mut dyn FnMut(String) -> bool) {
                 is_open = false;
                 format!("closed with {}", frame.map_or(0, |frame| frame.code.into()))
             }
+            Ok(Message::Pong(_)) => "pong after silence".to_owned(),
             Ok(_) => continue,
-            Err(Error::Io(error)) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                is_open = false;
+            Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock && !is_asked => {
+                is_asked = true;
+                is_open = socket.send(Message::Ping("there?".into())).is_ok();
                 "silence".to_owned()
+            }
+            Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                is_open = false;
+                "no pong".to_owned()
             }
             Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) if count == 0 => {
                 is_open = false;

@@ -51,6 +51,23 @@ fn market_dialects_ledger_and_oracle_share_no_code_with_the_product() {
 }
 
 #[test]
+fn the_model_of_the_state_machines_shares_no_code_with_them() {
+    let names = names("model", "dragonfly_");
+    let is_subject = |path: &String| path.contains("/src/model/subject");
+    // The module's own page shows how it is used.
+    let is_page = |path: &String| path.ends_with("/src/model.rs");
+    let others: Vec<_> = names
+        .iter()
+        .filter(|path| !is_subject(path) && !is_page(path))
+        .collect();
+    assert_eq!(others, Vec::<&String>::new());
+    assert!(
+        names.iter().any(is_subject),
+        "the search finds what there is"
+    );
+}
+
+#[test]
 fn feeds_and_aggregators_are_known_to_the_harness_alone() {
     for place in [
         "dialect",

@@ -2,13 +2,15 @@
 
 use std::sync::{Arc, Mutex};
 
+use dragonfly_core::clock::{Clock, Nanos};
 use dragonfly_sim::{
+    fault::{Fault, Kind},
     ledger::{Entry, Levels, Record},
     live::{Live, Options, Rate},
 };
 use serde_json::{Value, json};
 
-use crate::client::Client;
+use crate::client::{Client, Closed};
 
 const VENUES: [&str; 5] = [
     "binance",
@@ -78,6 +80,18 @@ fn entries(ledger: &Ledger) -> Vec<Entry> {
     records.iter().filter_map(entry).collect()
 }
 
+/// What comes of asking again and again, for some seconds.
+fn until<T>(ask: impl Fn() -> Option<T>) -> T {
+    let clock = Clock::monotonic();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(clock.mono() < Nanos::from_secs(20), "it never happened");
+        std::thread::yield_now();
+    }
+}
+
 #[test]
 fn the_ledger_says_what_arrived() {
     for venue in VENUES {
@@ -125,4 +139,87 @@ fn an_image_is_in_the_ledger_level_by_level() {
     };
     same("bids", &entry.bids);
     same("asks", &entry.asks);
+}
+
+#[test]
+fn a_market_without_a_pace_is_as_fast_as_its_client() {
+    let mut options = options("bybit");
+    options.rate = Rate::AsFast;
+    let (live, ledger) = start(options);
+    let mut client = Client::reach(live.ca_pem(), live.endpoint("bybit").unwrap()).unwrap();
+    client.send(&request("bybit"));
+    let mut last = None;
+    for _ in 0..3_000 {
+        let Some(number) = number("bybit", &client.next()) else {
+            continue;
+        };
+        assert!(
+            last.is_none_or(|last| number == last + 1),
+            "{last:?} {number}"
+        );
+        last = Some(number);
+    }
+    live.stop();
+    assert!(entries(&ledger).len() >= 2_900);
+}
+
+#[test]
+fn two_hundred_connections_are_cut_at_once_and_slots_are_given_again() {
+    let mut options = options("kraken");
+    options.venues.push("bybit".to_owned());
+    options.rate = Rate::PerSecond(0.5);
+    let (live, ledger) = start(options);
+    let connect = |venue: &str| {
+        let mut client = Client::reach(live.ca_pem(), live.endpoint(venue).unwrap()).unwrap();
+        client.send(&request(venue));
+        while number(venue, &client.next()).is_none() {}
+        client
+    };
+    let venues = ["kraken", "bybit"].into_iter().cycle();
+    let clients: Vec<Client> = venues.take(200).map(connect).collect();
+    live.inject(&Fault::new(Kind::MassCut, 1.0)).unwrap();
+    for mut client in clients {
+        assert_eq!(client.rest().1, Closed(None));
+    }
+    assert_eq!(live.fired()[&Kind::MassCut], 1);
+    let before = entries(&ledger);
+    assert_eq!(before.iter().map(|entry| entry.socket).max(), Some(199));
+    let _client = connect("kraken");
+    // What a client reads may be in the ledger a moment later.
+    let entry = until(|| entries(&ledger).get(before.len()).cloned());
+    assert_eq!((entry.venue.as_str(), entry.socket), ("kraken", 1));
+}
+
+#[test]
+fn what_can_never_happen_is_not_injected() {
+    let (live, _ledger) = start(options("kraken"));
+    let refused = |kind: Kind, instrument: Option<&str>| {
+        let mut fault = Fault::new(kind, 1.0);
+        fault.instrument = instrument.map(str::to_owned);
+        live.inject(&fault).unwrap_err().to_string()
+    };
+    assert!(refused(Kind::Starved, None).contains("the client's machine"));
+    assert!(refused(Kind::Recount, None).contains("no venue is served"));
+    assert!(refused(Kind::Gap, Some("BTCUSD")).contains("no venue has \"BTCUSD\""));
+    assert!(live.unfired().is_empty());
+}
+
+#[test]
+fn calm_ends_what_lasts_and_what_is_to_come() {
+    let mut options = options("bitstamp");
+    options.plan.faults.push(Fault::new(Kind::Cut, 1.0));
+    options.span = std::time::Duration::from_secs(100_000);
+    let (live, _ledger) = start(options);
+    let mut client = Client::reach(live.ca_pem(), live.endpoint("bitstamp").unwrap()).unwrap();
+    client.send(&request("bitstamp"));
+    client.next();
+    let mut stall = Fault::new(Kind::Stall, 1.0);
+    stall.for_ms = 1_000_000;
+    live.inject(&stall).unwrap();
+    until(|| (live.fired()[&Kind::Stall] > 0).then_some(()));
+    live.calm();
+    for _ in 0..3 {
+        client.next();
+    }
+    assert_eq!(live.unfired(), [(0, Kind::Cut)]);
 }

@@ -57,7 +57,14 @@ fn wrong_input_is_one_line_and_exit_code_2() {
 
 #[test]
 fn wrong_options_of_fuzz_and_check_are_one_line_and_exit_code_2() {
-    let cases: [(&[&str], &str); 7] = [
+    let outages = concat!(env!("CARGO_MANIFEST_DIR"), "/plans/outages.toml");
+    let cases: [(&[&str], &str); 10] = [
+        (
+            &["fuzz", "--seed", "1", "--plan", outages],
+            "takes real sockets",
+        ),
+        (&["model", "--cases", "5..5"], "no cases in 5..5"),
+        (&["model", "--case", "1", "--plant", "tulip"], "tulip"),
         (&["fuzz", "--seeds", "5"], "FROM..TO"),
         (&["fuzz", "--seeds", "5..5"], "no seeds in 5..5"),
         (&["fuzz", "--seed", "1", "--venues", "mtgox"], "mtgox"),
@@ -128,7 +135,10 @@ fn wrong_options_of_serve_are_one_line_and_exit_code_2() {
     let machine = folder.join("machine.toml");
     std::fs::write(&machine, "[[fault]]\nname = \"clock-step\"").unwrap();
     let machine = machine.to_str().unwrap();
-    let cases: [(&[&str], &str); 9] = [
+    let nowhere = folder.join("nowhere.toml");
+    std::fs::write(&nowhere, "[[fault]]\nname = \"checksum\"").unwrap();
+    let nowhere = nowhere.to_str().unwrap();
+    let cases: [(&[&str], &str); 10] = [
         (&["serve", "--venues", "mtgox"], "`mtgox`"),
         (&["serve", "--instruments", "btc"], "\"btc-USDT\""),
         (&["serve", "--instruments", "0"], "at least one"),
@@ -138,7 +148,11 @@ fn wrong_options_of_serve_are_one_line_and_exit_code_2() {
         (&["serve", "--plan", "/no/such/plan"], "/no/such/plan"),
         (
             &["serve", "--plan", machine],
-            "clock-step happens to the client's machine",
+            "fault 1 (clock-step) can never happen: it is the client's machine",
+        ),
+        (
+            &["serve", "--venues", "bybit", "--plan", nowhere],
+            "fault 1 (checksum) can never happen: no venue is served",
         ),
         (&["serve", "--bind", "0.0.0.0:1"], "loopback"),
     ];
@@ -188,6 +202,35 @@ fn a_fault_that_never_fires_is_named_and_exits_with_1() {
     assert_eq!(complained, named);
     assert_eq!(run(&serve).status.code(), Some(0), "no fault, no failure");
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_drill_without_its_programs_is_one_line_and_exit_code_2() {
+    let (out, none) = (
+        std::env::temp_dir().join("dragonfly-no-drill"),
+        "/no/such/program",
+    );
+    let out = out.to_str().unwrap();
+    let cases: [(&[&str], &str); 3] = [
+        (&["drill", "--server", none], "--client"),
+        (
+            &["drill", "--server", none, "--client", none, "--out", out],
+            none,
+        ),
+        (
+            &[
+                "drill", "--server", none, "--client", none, "--seeds", "5..5",
+            ],
+            "no seeds in 5..5",
+        ),
+    ];
+    for (arguments, named) in cases {
+        let output = run(arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+        assert!(said.contains(named), "{arguments:?}: {said}");
+    }
 }
 
 #[test]

@@ -36,13 +36,13 @@ fn a_campaign_says_what_it_did() {
     let result = std::env::temp_dir().join(format!("dragonfly-fuzz-{}.json", std::process::id()));
     let path = result.to_str().unwrap();
     let only = "decimal,view";
-    let (code, text) = run(&["--only", only, "--executions", "3000", "--result", path]);
+    let (code, text) = run(&["--only", only, "--executions", "3001", "--result", path]);
     assert_eq!(code, Some(0), "{text}");
-    assert!(text.contains("3000 executions"), "{text}");
+    assert!(text.contains("3001 executions"), "{text}");
     let written = dragonfly_sim::report::Result::read(&result).unwrap();
     fs::remove_file(&result).unwrap();
     assert_eq!(written.violations, 0);
-    assert_eq!(written.figures["R5: executions"], "3000");
+    assert_eq!(written.figures["R5: executions"], "3001");
 }
 
 #[test]

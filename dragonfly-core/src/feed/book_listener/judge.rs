@@ -1,5 +1,10 @@
 //! What came of one message, and whether it was the connection's next.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "sums of times saturate, and counts of messages do not reach 2^64"
+)]
+
 use super::super::{FeedError, Heard};
 use crate::clock::Nanos;
 

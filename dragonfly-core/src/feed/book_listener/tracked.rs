@@ -1,5 +1,10 @@
 //! One book of a listener: its state machine, and what its own silence calls for.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    reason = "sums of times saturate, and counts of messages do not reach 2^64"
+)]
+
 use crate::{
     clock::{Nanos, Now, UtcNanos},
     feed::{Budget, Heard},

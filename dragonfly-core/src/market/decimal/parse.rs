@@ -1,5 +1,11 @@
 //! Decimal text to a count of 1e-18, eight digits at a time where the text is plain.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "bounded by the digits that a number has room for; tried by properties and fuzz targets"
+)]
+
 use super::{MAX_TEXT, NumberError};
 
 const POW10: [u64; 19] = {

@@ -7,6 +7,12 @@
 //! digits become pairs, fours, eights and the number (after W. Muła and D. Lemire, "Parsing series
 //! of integers with SIMD", 2023).
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "positions are those of matches within blocks that are there; held to the plain twin by tests and a fuzz target"
+)]
+
 mod objects;
 
 use std::arch::x86_64::*;

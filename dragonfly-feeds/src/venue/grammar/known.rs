@@ -5,6 +5,11 @@
 //! follows from that text and is used only where the same text stands again: that something has been
 //! forgotten, or pushed out by another stream, costs time and nothing else.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "positions go forward within the message, and counts are of what is in it; tried by a fuzz target for each decoder"
+)]
+
 use dragonfly_core::market::Symbol;
 
 use crate::json::Memo;

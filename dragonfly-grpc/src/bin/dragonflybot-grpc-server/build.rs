@@ -1,6 +1,6 @@
 //! From the command line to a wired flow.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use dragonfly_aggregators::Bbo;
@@ -10,7 +10,7 @@ use dragonfly_core::{
     queue,
     run::{check_cores, lock_memory},
 };
-use dragonfly_feeds::{BookFeed, Builder};
+use dragonfly_feeds::{BookFeed, Builder, Gate};
 use dragonfly_grpc::{Health, Probes, Server};
 use dragonfly_sim::Sim;
 
@@ -82,6 +82,7 @@ pub(crate) fn parts(options: &Options) -> Result<Parts> {
 /// The feeds the options ask for; with a name for the view where their instruments differ.
 fn live(options: &Options) -> Result<(Vec<BookFeed>, Option<Symbol>)> {
     let (mut feeds, mut asked) = (Vec::new(), Vec::new());
+    let mut gates: HashMap<&str, Gate> = HashMap::new();
     let common: Instrument = options
         .instrument_name
         .parse()
@@ -95,7 +96,9 @@ fn live(options: &Options) -> Result<(Vec<BookFeed>, Option<Symbol>)> {
             bail!("--venues: {venue} with {instrument} is named twice");
         }
         asked.push((venue, instrument));
-        feeds.push(feed(options, venue, instrument)?);
+        // A venue counts the connections of an address, whatever they are for.
+        let gate = gates.entry(venue).or_default();
+        feeds.push(feed(options, venue, instrument, gate)?);
     }
     for endpoint in &options.endpoint {
         if !asked.iter().any(|(venue, _)| *venue == endpoint.venue) {
@@ -121,9 +124,10 @@ fn live(options: &Options) -> Result<(Vec<BookFeed>, Option<Symbol>)> {
     Ok((feeds, differ.then(|| asked[0].1.symbol())))
 }
 
-fn feed(options: &Options, venue: &str, instrument: Instrument) -> Result<BookFeed> {
+fn feed(options: &Options, venue: &str, instrument: Instrument, gate: &Gate) -> Result<BookFeed> {
     let mut feed = Builder::new(venue, &instrument.to_string())
         .context("--venues")?
+        .gate(gate)
         .depth(options.depth.into());
     if let Some(endpoint) = options.endpoint.iter().rfind(|e| e.venue == venue) {
         feed = feed.endpoint(&endpoint.url);

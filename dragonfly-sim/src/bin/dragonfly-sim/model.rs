@@ -2,7 +2,13 @@
 
 use std::{ops::Range, path::PathBuf};
 
-use dragonfly_sim::model::{self, Failure, Options, Summary};
+use dragonfly_core::clock::{Clock, Nanos};
+use dragonfly_sim::{
+    model::{self, Failure, Options, Summary},
+    report::Result as Found,
+};
+
+use crate::report;
 
 #[derive(clap::Args)]
 pub(crate) struct Model {
@@ -58,42 +64,89 @@ pub(crate) fn model(args: &Model) -> Result<bool, String> {
     options.updates = args.updates;
     options.threads = args.threads.into();
     options.plant.clone_from(&args.plant);
-    let clock = dragonfly_core::clock::Clock::monotonic();
+    let clock = Clock::monotonic();
+    let began = clock.mono();
     if args.hunt {
-        return hunt(&options);
+        let (found, missed) = hunt(&options)?;
+        write(args, found, clock.mono().since(began))?;
+        return Ok(missed == 0);
     }
     let tell = |failure: &Failure| println!("{failure}");
     let summary = model::run(&options, &tell).map_err(|error| error.to_string())?;
-    let millis = clock.now().mono.0 / 1_000_000;
+    let took = clock.mono().since(began);
     let missing = match summary.cases < model::COVERED_BY || args.plant.is_some() {
         true => Vec::new(),
         false => summary.missing(),
     };
-    conclude(&summary, millis, &missing);
-    if let Some(path) = &args.result {
-        let text = result(args, &summary, millis, missing.len());
-        std::fs::write(path, text)
-            .map_err(|error| format!("{}: cannot be written: {error}", path.display()))?;
-    }
+    conclude(&summary, took, &missing);
+    write(args, found(&summary, missing.len()), took)?;
     Ok(summary.failures.is_empty() && missing.is_empty())
 }
 
-/// Shows that each planted bug is found.
-fn hunt(options: &Options) -> Result<bool, String> {
+/// What the cases came to.
+fn found(summary: &Summary, missing: usize) -> Found {
+    let promises = ["R1", "R2", "R3"];
+    let mut found = Found::new("t0", "State machines alone, against a model").shows(&promises);
+    found.seeds = summary.cases;
+    found.updates = summary.updates;
+    found.compared = summary.events + summary.views + summary.truths;
+    found.violations = (summary.failures.len() + missing) as u64;
+    for (kind, count) in &summary.kinds {
+        let (name, count) = ((*kind).to_owned(), *count);
+        if model::is_fault(kind) {
+            found.faults.insert(name, count);
+        } else {
+            found.figures.insert(name, count.to_string());
+        }
+    }
+    let mut figure = |name: &str, value: String| found.figures.insert(name.to_owned(), value);
+    figure("operations", summary.operations.to_string());
+    figure("digest", format!("{:016x}", summary.digest));
+    found
+}
+
+/// Writes what was found to where it was asked for.
+fn write(args: &Model, mut found: Found, took: Nanos) -> Result<(), String> {
+    let Some(path) = &args.result else {
+        return Ok(());
+    };
+    found.command = report::called();
+    found.seconds = took.as_duration().as_secs_f64();
+    found.write(path).map_err(|error| error.to_string())
+}
+
+/// Shows that each planted bug is found; answers how many were not.
+fn hunt(options: &Options) -> Result<(Found, usize), String> {
     let first = options.cases.start;
+    let mut most = 0;
     let mut tell = |plant: &str, failure: Option<&Failure>| match failure {
         None => println!("{plant:18} not found"),
-        Some(failure) => println!(
-            "{plant:18} case {:3} ({} tried) {:9} {} lines",
-            failure.case,
-            failure.case - first + 1,
-            failure.violation.rule.name(),
-            failure.lines.len(),
-        ),
+        Some(failure) => {
+            let tried = failure.case - first + 1;
+            most = tried.max(most);
+            println!(
+                "{plant:18} case {:3} ({tried} tried) {:9} {} lines",
+                failure.case,
+                failure.violation.rule.name(),
+                failure.lines.len(),
+            );
+        }
     };
     let missed = model::hunt(options, &mut tell).map_err(|error| error.to_string())?;
-    println!("{} planted, {missed} not found", model::plants().count());
-    Ok(missed == 0)
+    let planted = model::plants().count();
+    println!("{planted} planted, {missed} not found");
+    let mut found = Found::new("t0-plants", "Bugs planted in the state machines").shows(&["H1"]);
+    let figures = [
+        (
+            "H1: planted bugs found",
+            format!("{} of {planted}", planted - missed),
+        ),
+        ("H1: cases it took at the most", most.to_string()),
+    ];
+    found.figures = figures.map(|(name, value)| (name.to_owned(), value)).into();
+    found.seeds = most;
+    found.violations = missed as u64;
+    Ok((found, missed))
 }
 
 fn list() {
@@ -105,53 +158,26 @@ fn list() {
     }
 }
 
-fn conclude(summary: &Summary, millis: u64, missing: &[&str]) {
+fn conclude(summary: &Summary, took: Nanos, missing: &[&str]) {
+    let millis = took.0 / 1_000_000;
     let kinds = summary.kinds.iter().map(|(kind, n)| format!("{kind} {n}"));
     println!("happened: {}", kinds.collect::<Vec<_>>().join(", "));
     for kind in missing {
         println!("{kind} never happened");
     }
     println!(
-        "{} cases, {} operations, {} updates, {} events and {} views compared, {}.{:03} s, \
+        "{} cases, {} operations, {} updates, {} events, {} views and {} truths compared, \
+         {}.{:03} s, \
          {} cases failed, digest {:016x}",
         summary.cases,
         summary.operations,
         summary.updates,
         summary.events,
         summary.views,
+        summary.truths,
         millis / 1_000,
         millis % 1_000,
         summary.failures.len(),
         summary.digest,
     );
-}
-
-fn result(args: &Model, summary: &Summary, millis: u64, missing: usize) -> String {
-    let mut command = "dragonfly-sim model".to_owned();
-    if let Some(cases) = &args.cases {
-        command += &format!(" --cases {}..{}", cases.start, cases.end);
-    }
-    if let Some(updates) = args.updates {
-        command += &format!(" --updates {updates}");
-    }
-    let seconds = serde_json::Number::from_f64(
-        f64::from(u32::try_from(millis).unwrap_or(u32::MAX)) / 1_000.0,
-    );
-    let object = serde_json::json!({
-        "check": "t0",
-        "title": "State machines alone, against a model",
-        "promises": ["R1", "R2", "R3"],
-        "command": command,
-        "seconds": seconds,
-        "seeds": summary.cases,
-        "updates": summary.updates,
-        "compared": summary.events + summary.views,
-        "faults": summary.kinds,
-        "violations": summary.failures.len() + missing,
-        "figures": {
-            "operations": summary.operations.to_string(),
-            "digest": format!("{:016x}", summary.digest),
-        },
-    });
-    format!("{object}\n")
 }

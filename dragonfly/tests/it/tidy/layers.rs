@@ -237,6 +237,77 @@ fn unsafe_stands_under_the_queues_and_in_one_simd_module() {
     );
 }
 
+/// The most places of unsafe code there may be: blocks, functions, traits and implementations. Raising
+/// it is a decision of its own.
+const MOST_UNSAFE: usize = 41;
+
+#[test]
+fn unsafe_is_counted_and_capped() {
+    let mut places = Vec::new();
+    let files = Tree::own().0.iter().filter(|file| file.is_rust());
+    for file in files.filter(|file| file.path.contains("/src/")) {
+        let lines = file.bare.lines().enumerate();
+        let is_unsafe = |line: &str| has_word(line, "unsafe");
+        places.extend(
+            lines
+                .filter(|(_, line)| is_unsafe(line))
+                .map(|(n, _)| file.place(n)),
+        );
+    }
+    println!("{} places of unsafe code, of {MOST_UNSAFE}", places.len());
+    assert!(places.len() <= MOST_UNSAFE, "{}", places.join("\n"));
+    let is_used = places.len() == MOST_UNSAFE;
+    assert!(is_used, "there are {} now: lower the cap", places.len());
+}
+
+/// What reads bytes from outside, keeps books, or serves.
+const NEVER_PANICS: [&str; 10] = [
+    "dragonfly-aggregators/src/lib.rs",
+    "dragonfly-clients/src/ws.rs",
+    "dragonfly-core/src/feed.rs",
+    "dragonfly-core/src/market.rs",
+    "dragonfly-feeds/src/decorate.rs",
+    "dragonfly-feeds/src/early.rs",
+    "dragonfly-feeds/src/json.rs",
+    "dragonfly-feeds/src/venue.rs",
+    "dragonfly-grpc/src/encode.rs",
+    "dragonfly-grpc/src/server.rs",
+];
+
+#[test]
+fn what_reads_bytes_keeps_books_or_serves_denies_what_may_panic() {
+    let denied = [
+        "arithmetic_side_effects",
+        "expect_used",
+        "indexing_slicing",
+        "panic",
+        "string_slice",
+        "unreachable",
+        "unwrap_used",
+    ];
+    for path in NEVER_PANICS {
+        let text = Tree::own().text(path);
+        let attribute = text
+            .split_once("deny(")
+            .and_then(|(_, rest)| rest.split_once(')'));
+        let (list, _) = attribute.expect(path);
+        for lint in denied {
+            assert!(has_word(list, &format!("clippy::{lint}")), "{path}: {lint}");
+        }
+    }
+    let waives = |file: &&File| {
+        let names = |lint: &&str| has_word(&file.bare, &format!("clippy::{lint}"));
+        file.is_in("dragonfly-grpc/src/server/") && denied.iter().any(names)
+    };
+    let found: Vec<_> = Tree::own()
+        .0
+        .iter()
+        .filter(waives)
+        .map(|f| f.place(0))
+        .collect();
+    assert!(found.is_empty(), "the server needs no waiver: {found:?}");
+}
+
 /// Who else names a clock, and why it may.
 const CLOCKS: [(&str, &str); 2] = [
     (

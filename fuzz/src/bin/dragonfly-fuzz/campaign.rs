@@ -111,13 +111,13 @@ pub(crate) fn run(targets: &[&'static Target], options: &Options) -> Result<Outc
 
 fn prepare<'a>(targets: &[&'static Target], options: &'a Options) -> Result<Shared<'a>, String> {
     let whole: u64 = targets.iter().map(|target| u64::from(target.share)).sum();
-    let (mut prepared, mut chunks) = (Vec::new(), Vec::new());
+    let (mut prepared, mut chunks, mut before) = (Vec::new(), Vec::new(), 0);
     for (number, target) in targets.iter().enumerate() {
         let entries = read(target).map_err(|error| error.to_string())?;
         let entries = entries.into_iter().map(|entry| entry.bytes).collect();
         prepared.push((*target, Mutator::new(entries, target.words, options.seed)));
-        let share = options.executions * u64::from(target.share) / whole;
-        let executions = share.max(1);
+        let executions = share(options.executions, before, u64::from(target.share), whole);
+        before += u64::from(target.share);
         let starts = (0..executions).step_by(usize::try_from(CHUNK).unwrap_or(usize::MAX));
         chunks.extend(starts.map(|from| Chunk {
             target: number,
@@ -133,6 +133,13 @@ fn prepare<'a>(targets: &[&'static Target], options: &'a Options) -> Result<Shar
         failures: &options.failures,
         trace: options.trace.as_deref(),
     })
+}
+
+/// How many of all executions are those of a target with so many of the `whole` shares, behind others
+/// with so many `before` it: none is lost by rounding.
+fn share(executions: u64, before: u64, own: u64, whole: u64) -> u64 {
+    let until = |shares: u64| u128::from(executions) * u128::from(shares) / u128::from(whole);
+    u64::try_from(until(before + own) - until(before)).unwrap_or_default()
 }
 
 impl Shared<'_> {

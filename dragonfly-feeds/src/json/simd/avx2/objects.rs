@@ -1,5 +1,11 @@
 //! Levels written as objects of a known shape.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "positions are those of matches within blocks that are there; held to the plain twin by tests and a fuzz target"
+)]
+
 use std::arch::x86_64::*;
 
 use dragonfly_core::market::{Level, Price, Qty};

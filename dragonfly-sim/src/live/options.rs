@@ -1,0 +1,191 @@
+//! What is to be served, and the floor that is made of it.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use dragonfly_core::clock::Clock;
+
+use super::floor::{Floor, Venue};
+use crate::{
+    SimError,
+    exchange::{DIALECTS, Dialect, Listing},
+    fault::{Plan, Schedule},
+    ledger::Record,
+    market::{Character, Market},
+    random::Random,
+};
+
+/// How often books change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Rate {
+    /// So many times a second on average, each book; above 0 and up to 100,000.
+    PerSecond(f64),
+    /// As fast as the slowest client of a book takes the messages; a book without clients rests.
+    AsFast,
+}
+
+/// What takes the ledger.
+pub type Sink = Box<dyn FnMut(Record) + Send>;
+
+/// What is to be served.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// What markets and faults are drawn from.
+    pub seed: u64,
+    /// The venues; none stands for all.
+    pub venues: Vec<String>,
+    /// The instruments of every venue: `BTC` against the venue's usual quote currency, or `BTC-USDT`.
+    pub instruments: Vec<String>,
+    /// The faults.
+    pub plan: Plan,
+    /// How often each book changes. Binance sends an image every 100 ms all the same.
+    pub rate: Rate,
+    /// How many levels a side an entry of the ledger has.
+    pub depth: usize,
+    /// The first venue listens on this port, each further one on the next; port 0 gives every venue
+    /// a free port. Loopback addresses only.
+    pub bind: SocketAddr,
+    /// Over how long the faults of the plan are spread, from the start.
+    pub span: Duration,
+    /// The clock of the ledger; its zero is the zero of all times.
+    pub clock: Clock,
+}
+
+impl Options {
+    /// All venues with one instrument each, ten changes a second, no fault.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            seed,
+            venues: Vec::new(),
+            instruments: vec!["BTC".to_owned()],
+            plan: Plan::default(),
+            rate: Rate::PerSecond(10.0),
+            depth: 20,
+            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            span: Duration::from_secs(60),
+            clock: Clock::monotonic(),
+        }
+    }
+
+    pub(super) fn dialects(&self) -> Result<Vec<&'static Dialect>, SimError> {
+        let names = || DIALECTS.iter().map(|dialect| dialect.name);
+        let unify = |name: &String| name.replace('_', "-");
+        if let Some(unknown) = self
+            .venues
+            .iter()
+            .find(|name| !names().any(|known| known == unify(name)))
+        {
+            return Err(SimError::UnknownVenue {
+                name: unknown.clone(),
+                known: names().collect::<Vec<_>>().join(", "),
+            });
+        }
+        let is_wanted = |dialect: &&Dialect| {
+            self.venues.is_empty() || self.venues.iter().any(|name| unify(name) == dialect.name)
+        };
+        Ok(DIALECTS.into_iter().filter(is_wanted).collect())
+    }
+
+    pub(super) fn check(&self) -> Result<(), SimError> {
+        if !self.bind.ip().is_loopback() {
+            return Err(SimError::NotLoopback(self.bind));
+        }
+        if let Rate::PerSecond(rate) = self.rate
+            && !(rate > 0.0 && rate <= 100_000.0)
+        {
+            return Err(SimError::Rate(rate));
+        }
+        let is_word = |part: &str| {
+            (1..=12).contains(&part.len())
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+        };
+        for name in &self.instruments {
+            let (base, quote) = name.split_once('-').unwrap_or((name, "USD"));
+            if !is_word(base) || !is_word(quote) {
+                return Err(SimError::Instrument(name.clone()));
+            }
+        }
+        let is_again = |(at, name): (usize, &String)| self.instruments[..at].contains(name);
+        let mut names = self.instruments.iter().enumerate();
+        if let Some((_, name)) = names.find(|named| is_again(*named)) {
+            return Err(SimError::Instrument(name.clone()));
+        }
+        if self.instruments.is_empty() {
+            return Err(SimError::Instrument(String::new()));
+        }
+        Ok(())
+    }
+
+    /// The mean time between two changes, in ns.
+    fn gap(&self) -> u64 {
+        match self.rate {
+            Rate::PerSecond(rate) => (1e9 / rate) as u64,
+            // For books that nobody listens to.
+            Rate::AsFast => 100_000_000,
+        }
+    }
+
+    fn listings(&self, dialect: &'static Dialect) -> Vec<Listing> {
+        let utc = self.clock.utc().0;
+        let listing = |name: &String| {
+            let [base, quote] = pair(name, dialect);
+            let native = (dialect.native)(base, quote);
+            // The same worth at every venue, in units of a millionth.
+            let mut worth = Random::of(self.seed, &format!("worth {base}"));
+            let worth = worth.between(100, 99_999_999) * 1_000;
+            let label = format!("market {} {native}", dialect.name);
+            let mut random = Random::of(self.seed, &label);
+            let character = Character::draw(&mut random, worth, self.gap());
+            let first = random.between(1_000_000, 1_000_000_000_000);
+            let market = Market::new(character, random, self.clock.mono().0);
+            Listing::new(native, market, first, utc)
+        };
+        self.instruments.iter().map(listing).collect()
+    }
+
+    pub(super) fn floor(&self, dialects: &[&'static Dialect], sink: Sink) -> Floor {
+        let venues = dialects.iter().map(|dialect| Venue {
+            dialect,
+            listings: self.listings(dialect),
+            heads: BTreeMap::new(),
+            next_attempt: None,
+            refuse_next: None,
+            lifetime: None,
+            not_before: 0,
+            barred_at: 0,
+            door: Arc::default(),
+        });
+        let span = u64::try_from(self.span.as_nanos()).unwrap_or(u64::MAX);
+        Floor {
+            venues: venues.collect(),
+            seed: self.seed,
+            depth: self.depth,
+            rate: self.rate,
+            conns: BTreeMap::new(),
+            schedule: Schedule::new(&self.plan, span, self.seed),
+            sink,
+            next_stream: 0,
+            connections: 0,
+            is_provoking: false,
+            is_calm: false,
+            arrivals: VecDeque::new(),
+            wake: Arc::default(),
+            clock: self.clock.clone(),
+            started: self.clock.mono().0,
+        }
+    }
+}
+
+/// Base and quote currency of an instrument at a venue.
+pub(super) fn pair<'a>(name: &'a str, dialect: &Dialect) -> [&'a str; 2] {
+    name.split_once('-')
+        .map_or([name, dialect.quote], |(base, quote)| [base, quote])
+}
