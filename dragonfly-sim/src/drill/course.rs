@@ -116,9 +116,12 @@ fn cuts(span: u64) -> Plan {
 
 /// What cannot be shown in a run of seconds, or is no venue's doing.
 fn is_left_out(kind: Kind) -> bool {
-    // A refused book is asked for again after minutes, and a delisted one never comes back. The
+    // A refused book is asked for again after minutes, and a delisted or renamed one never comes back. The
     // client's machine is what `blows` are about.
-    let is_slow = matches!(kind, Kind::Refused | Kind::LostRequest | Kind::Delisted);
+    let is_slow = matches!(
+        kind,
+        Kind::Refused | Kind::LostRequest | Kind::Delisted | Kind::Renamed
+    );
     is_slow || kind.needs_machine()
 }
 
@@ -164,6 +167,7 @@ fn plan(seed: u64, span: u64, random: &mut Random) -> Plan {
 const fn most(kind: Kind) -> f64 {
     match kind {
         Kind::Stall | Kind::HalfOpen | Kind::Frozen | Kind::Halted | Kind::Drip => 4.0,
+        Kind::RollingStall | Kind::Lifetime => 4.0,
         Kind::ConnectHangs | Kind::TlsHangs | Kind::UpgradeHangs | Kind::RetryAfter => 4.0,
         Kind::Recount | Kind::TooLarge => 4.0,
         _ => 20.0,
