@@ -112,7 +112,8 @@ pub struct Arrival {
     pub at: u64,
     /// The venue's id.
     pub venue: &'static str,
-    /// Whether it came sooner than a `Retry-After` of the venue had asked for.
+    /// Whether it came sooner than a `Retry-After` of the venue had asked for, and not so soon that its
+    /// client cannot have heard of that.
     pub is_early: bool,
 }
 

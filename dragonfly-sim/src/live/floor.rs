@@ -24,6 +24,8 @@ use crate::{
 };
 
 const MS: u64 = 1_000_000;
+/// An attempt that comes so soon after a `Retry-After` may have begun before its client heard of it.
+const ON_THE_WAY: u64 = 250 * MS;
 /// A market that is further behind than this goes on from the present, in ns.
 const FAR_BEHIND: u64 = 1_000 * MS;
 /// How many messages may wait before a market without a pace of its own waits too.
@@ -47,6 +49,8 @@ pub(super) struct Venue {
     pub(super) lifetime: Option<(usize, u64)>,
     /// When the venue allows the next attempt, in ns.
     pub(super) not_before: u64,
+    /// When it asked for that.
+    pub(super) barred_at: u64,
     /// Wakes whoever accepts connections.
     pub(super) door: Arc<Notify>,
 }
@@ -248,7 +252,7 @@ impl Floor {
         self.arrivals.push_back(Arrival {
             at,
             venue: venue.dialect.name,
-            is_early: at < venue.not_before,
+            is_early: at < venue.not_before && at > venue.barred_at + ON_THE_WAY,
         });
         venue.next_attempt.take()
     }
@@ -283,7 +287,9 @@ impl Floor {
     pub(super) fn bar(&mut self, venue: usize, lasting: u64) {
         // The header says it in whole seconds.
         let lasting = lasting.div_ceil(1_000 * MS) * 1_000 * MS;
-        self.venues[venue].not_before = self.now() + lasting;
+        let now = self.now();
+        let venue = &mut self.venues[venue];
+        (venue.barred_at, venue.not_before) = (now, now + lasting);
     }
 
     /// What the client said.

@@ -160,6 +160,7 @@ impl Options {
             refuse_next: None,
             lifetime: None,
             not_before: 0,
+            barred_at: 0,
             door: Arc::default(),
         });
         let span = u64::try_from(self.span.as_nanos()).unwrap_or(u64::MAX);

@@ -50,7 +50,9 @@ pub(crate) struct Drill {
 pub(crate) fn drill(args: &Drill) -> Result<bool, String> {
     let one = |seed: u64| seed..seed.saturating_add(1);
     let range = args.seed.map_or_else(|| args.seeds.clone(), one);
-    let usual = || std::env::temp_dir().join("dragonfly-drill");
+    // Of its own, so that two drills do not write over each other's files.
+    let name = format!("dragonfly-drill-{}", std::process::id());
+    let usual = || std::env::temp_dir().join(name);
     let out = args.out.clone().unwrap_or_else(usual);
     let mut options = Options::new(args.server.clone(), args.client.clone(), range, out);
     options.time = args.time.map(Duration::from_secs);
@@ -58,7 +60,12 @@ pub(crate) fn drill(args: &Drill) -> Result<bool, String> {
     options.keeps_all = args.out.is_some();
     let clock = Clock::monotonic();
     let began = clock.mono();
-    let summary = drill::drill(&options, &|failure| tell(failure, args, &options))?;
+    let done = drill::drill(&options, &|failure| tell(failure, args, &options));
+    if !options.keeps_all {
+        // It stays where a run that failed has left files in it.
+        std::fs::remove_dir(&options.out).ok();
+    }
+    let summary = done?;
     let mut result = summary.result();
     result.command = report::called();
     result.seconds = clock.mono().since(began).as_duration().as_secs_f64();
