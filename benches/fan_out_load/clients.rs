@@ -10,12 +10,9 @@ use std::{
 use dragonfly_benches::http2::{Receiver, opening, stamps};
 use dragonfly_core::clock::{Clock, Nanos};
 use hdrhistogram::Histogram;
-use rustix::{
-    event::{
-        Timespec,
-        epoll::{self, CreateFlags, EventData, EventFlags},
-    },
-    net::sockopt::set_socket_recv_buffer_size,
+use rustix::event::{
+    Timespec,
+    epoll::{self, CreateFlags, EventData, EventFlags},
 };
 
 /// What the subscribers are to do.
@@ -99,6 +96,9 @@ impl Connection {
     }
 }
 
+/// For whoever reads again after it has stalled.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Then it is looked whether the time is over.
 const LONGEST_WAIT: Timespec = Timespec {
     tv_sec: 0,
@@ -118,9 +118,7 @@ pub(crate) fn run(plan: &Plan, mut mark: impl FnMut(&Seen)) -> Seen {
         socket.write_all(&opening(BOOK, b"", plan.streams)).unwrap();
         socket
     };
-    let stalled: Vec<_> = (0..plan.stalled)
-        .map(|_| with_little_room(connect()))
-        .collect();
+    let stalled: Vec<_> = (0..plan.stalled).map(|_| connect()).collect();
     let epoll = epoll::create(CreateFlags::CLOEXEC).unwrap();
     let mut connections: Vec<_> = (0..plan.connections)
         .map(|index| {
@@ -150,7 +148,7 @@ pub(crate) fn run(plan: &Plan, mut mark: impl FnMut(&Seen)) -> Seen {
         let counts = is_measuring;
         for event in &events {
             let connection = &mut connections[event.data.u64() as usize];
-            let (count, mut reply) = (read(connection, &mut buffer), Vec::new());
+            let (count, mut reply) = (read(connection, &mut buffer, true), Vec::new());
             // All that one read brought has been received at one moment.
             let now = clock.utc();
             let newest_receipt = &mut connection.newest_receipt;
@@ -184,22 +182,17 @@ pub(crate) fn run(plan: &Plan, mut mark: impl FnMut(&Seen)) -> Seen {
     seen
 }
 
-/// What the reader's kernel would take in its place is not what is measured. With less than it has
-/// announced already it would lose segments, and wait for them to come again.
-fn with_little_room(socket: TcpStream) -> TcpStream {
-    set_socket_recv_buffer_size(&socket, 64 * 1024).unwrap();
-    socket
-}
-
 /// Reads what waits for those that did not read, up to the number `newest`: each update follows the one
 /// before it, or says how many were left out.
 fn catch_up(stalled: Vec<TcpStream>, newest: u64, seen: &mut Seen) {
     let mut buffer = vec![0; 256 * 1024];
     for socket in stalled {
+        // So long at the most: a client that is forgotten is a fault of the server.
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut connection = Connection::new(socket);
         let (mut last, mut reply) = (None, Vec::new());
         while last.is_none_or(|seq| seq < newest) {
-            let count = read(&mut connection, &mut buffer);
+            let count = read(&mut connection, &mut buffer, false);
             let each = |book: &[u8]| {
                 let stamps = stamps(book);
                 let expected = last.map(|seq: u64| seq + 1 + stamps.skipped);
@@ -212,11 +205,11 @@ fn catch_up(stalled: Vec<TcpStream>, newest: u64, seen: &mut Seen) {
     }
 }
 
-fn read(connection: &mut Connection, buffer: &mut [u8]) -> usize {
+fn read(connection: &mut Connection, buffer: &mut [u8], is_polled: bool) -> usize {
     match connection.socket.read(buffer) {
         Ok(0) => panic!("the server closed a connection"),
         Ok(count) => count,
-        Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+        Err(error) if error.kind() == ErrorKind::WouldBlock && is_polled => 0,
         Err(error) => panic!("the server broke a connection: {error}"),
     }
 }

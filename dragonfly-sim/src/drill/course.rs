@@ -116,13 +116,13 @@ fn cuts(span: u64) -> Plan {
 
 /// What cannot be shown in a run of seconds, or is no venue's doing.
 fn is_left_out(kind: Kind) -> bool {
-    // A refused book is asked for again after minutes, and a delisted one never comes back. The
+    // A refused book is asked for again after minutes, and a delisted or renamed one never comes back. The
     // client's machine is what `blows` are about.
-    let is_slow = matches!(kind, Kind::Refused | Kind::LostRequest | Kind::Delisted);
-    // These go on to the end of the run, or reach all venues.
-    use Kind::{Lifetime, Renamed, RollingStall, TickSize};
-    let is_broad = matches!(kind, Lifetime | Renamed | RollingStall | TickSize);
-    is_slow || is_broad || kind.needs_machine()
+    let is_slow = matches!(
+        kind,
+        Kind::Refused | Kind::LostRequest | Kind::Delisted | Kind::Renamed
+    );
+    is_slow || kind.needs_machine()
 }
 
 /// Some kinds of the catalogue, each at one venue.
@@ -167,6 +167,7 @@ fn plan(seed: u64, span: u64, random: &mut Random) -> Plan {
 const fn most(kind: Kind) -> f64 {
     match kind {
         Kind::Stall | Kind::HalfOpen | Kind::Frozen | Kind::Halted | Kind::Drip => 4.0,
+        Kind::RollingStall | Kind::Lifetime => 4.0,
         Kind::ConnectHangs | Kind::TlsHangs | Kind::UpgradeHangs | Kind::RetryAfter => 4.0,
         Kind::Recount | Kind::TooLarge => 4.0,
         _ => 20.0,
