@@ -17,8 +17,8 @@ const STALLED: usize = 50;
 const LOAD: Load = Load {
     subscribers: HEALTHY,
     connections: HEALTHY,
-    rate: 400,
-    warm_up: 2,
+    rate: 500,
+    warm_up: 3,
     seconds: 1,
     ..USUAL
 };

@@ -3,6 +3,8 @@
 
 #[path = "it/feed.rs"]
 mod feed;
+#[path = "it/feed_bench.rs"]
+mod feed_bench;
 #[path = "it/feed_faults.rs"]
 mod feed_faults;
 #[path = "it/flow.rs"]

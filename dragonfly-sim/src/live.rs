@@ -3,8 +3,9 @@
 //!
 //! A [`Live`] is what `dragonfly-sim serve` runs. Each venue has a port of its own; its instruments
 //! are [markets](Options::instruments) that a seed makes, and what its clients are told of them goes
-//! into the [ledger](crate::ledger). The faults are those of a [`Plan`](crate::fault::Plan), every kind of the
-//! [catalogue](crate::fault::Kind) but those of the client's machine.
+//! into the [ledger](crate::ledger). The faults are those of a [`Plan`](crate::fault::Plan), of every
+//! [kind](crate::fault::Kind) but those that [need](crate::fault::Kind::needs_machine) power over the
+//! client.
 //!
 //! ```no_run
 //! use dragonfly_sim::live::{Live, Options};
@@ -37,8 +38,9 @@
 //!   slot that no other open connection of the venue has, so that a client with one connection a
 //!   venue has slot 0 however often it connects anew. `socket` = slot x number of venues + place of
 //!   the venue in the order of the names. A connection that is half-open has lost its slot.
-//! * A [`Heard`](crate::ledger::Record::Heard) is written with every message, whatever it says, but not with pongs.
-//! * [`Looked`](crate::ledger::Record::Looked) is never written: only who knows what the client shows can look.
+//! * A [`Heard`](crate::ledger::Record::Heard) is written with every message, whatever it says, but
+//!   not with pongs. [`Looked`](crate::ledger::Record::Looked) is never written: only who knows what
+//!   the client shows can look.
 //! * Records come in the order of their times, from one thread, the one that serves: a sink that
 //!   takes long holds everything up.
 //!

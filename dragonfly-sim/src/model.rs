@@ -9,6 +9,10 @@
 //! and that there is no other, what is asked for, deadlines, each view, and what conflation has
 //! replaced.
 //!
+//! What the model makes of the rules could be wrong as well. So in every third case the venues may lose,
+//! repeat and reorder what they say, but say nothing that is wrong, and a live book has to be the one
+//! that the venue has at the same number.
+//!
 //! A case that fails is reduced by delta debugging (Zeller and Hildebrandt, 2002) to a list from
 //! which no operation and no level can be taken away. The lists have a generator of their own
 //! instead of a property-testing library's: what a venue says next depends on what it said before
@@ -156,6 +160,8 @@ pub enum Rule {
     Events,
     /// What is asked for.
     Answer,
+    /// A live book is the venue's own at the same number.
+    Truth,
     /// When the listener wants to be called.
     Deadline,
     /// How often what happened.
@@ -185,6 +191,7 @@ impl Rule {
             Self::Levels => "levels",
             Self::Events => "events",
             Self::Answer => "answer",
+            Self::Truth => "truth",
             Self::Deadline => "deadline",
             Self::Counts => "counts",
             Self::View => "view",
@@ -276,6 +283,8 @@ pub struct Summary {
     pub events: u64,
     /// Views compared, of both kinds.
     pub views: u64,
+    /// Live books compared with what their venue has.
+    pub truths: u64,
     /// How often each kind of thing happened.
     pub kinds: BTreeMap<&'static str, u64>,
     /// Stands for everything that came out of the product, whatever the order of the cases.
@@ -297,6 +306,7 @@ impl Summary {
         self.updates += outcome.updates;
         self.events += outcome.events;
         self.views += outcome.views;
+        self.truths += outcome.truths;
         // A sum, so that the order in which threads finish does not show.
         let word = outcome.digest ^ case.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         self.digest = self

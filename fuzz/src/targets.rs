@@ -39,7 +39,7 @@ impl Target {
     pub fn allowed(&self, input: usize) -> u64 {
         // TOML is the one language that is not read by the project's own code or byte by byte. Its
         // parser keeps every token; what it reads is the operator's own, and of 64 KiB at the most.
-        let times = if self.words == Words::Toml { 128 } else { 16 };
+        let times = if self.words == Words::Toml { 512 } else { 16 };
         times * input as u64 + (1 << 20)
     }
 }

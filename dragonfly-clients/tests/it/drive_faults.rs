@@ -175,3 +175,53 @@ fn a_venue_that_asks_one_connection_to_wait_is_left_alone_by_all() {
         assert_eq!(other.script.lock().unwrap().attempts.len(), 1);
     });
 }
+
+/// A bench whose book is Live and has been quiet for longer than it may.
+async fn quiet_for_too_long() -> Bench {
+    let mut bench = Bench::new(Script {
+        connects: [Ok(())].into(),
+        ..Script::default()
+    });
+    bench.settle();
+    bench.hear(Incoming::Text("1 2"));
+    bench.states();
+    bench.hand.advance(Nanos::from_secs(61));
+    tokio::time::advance(Duration::from_secs(61)).await;
+    bench
+}
+
+fn wait(bench: &Bench, texts: &[&'static str]) {
+    let texts = texts.iter().map(|text| Ok(Incoming::Text(text)));
+    bench.script.lock().unwrap().incoming.extend(texts);
+}
+
+#[test]
+fn after_a_standstill_what_waits_in_the_socket_is_read_before_silence_is_judged() {
+    run(async || {
+        let mut bench = quiet_for_too_long().await;
+        wait(&bench, &["hello", "1 3"]);
+        bench.settle();
+        assert_eq!(bench.states(), [LIVE], "never stale, for it was heard of");
+        assert_eq!(bench.sent(), ["subscribe"]);
+
+        let mut bench = quiet_for_too_long().await;
+        wait(&bench, &["hello", "hello"]);
+        bench.settle();
+        assert_eq!(bench.states(), [(BookState::Stale, Cause::Silent)]);
+    });
+}
+
+#[test]
+fn a_venue_that_never_pauses_does_not_put_off_that_a_book_is_silent() {
+    run(async || {
+        let mut bench = quiet_for_too_long().await;
+        wait(&bench, &["hello"; 100]);
+        let mut waited = 0;
+        while bench.states().is_empty() {
+            bench.step();
+            bench.hand.advance(Nanos::from_millis(5));
+            waited += 5;
+        }
+        assert!((50..=60).contains(&waited), "{waited} ms");
+    });
+}

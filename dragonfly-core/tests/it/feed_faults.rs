@@ -9,7 +9,7 @@ use dragonfly_core::{
     market::{BookRules, BookState, BookUpdate, Cause, SequenceRule, Symbol, Venue},
 };
 
-use super::feed::{Bench, state};
+use super::feed_bench::{Bench, state};
 
 fn quiet(sequence: SequenceRule) -> BookRules {
     BookRules {
@@ -226,7 +226,7 @@ fn a_book_named_twice_is_one_book() {
     let name = Symbol::new("a").unwrap();
     let mut listener = BookListener::new(
         Venue::new("words").unwrap(),
-        super::feed::Words,
+        super::feed_bench::Words,
         BookRules::default(),
         5,
         [(name, name), (name, name)],
@@ -253,7 +253,7 @@ fn a_book_that_fails_is_asked_for_again_in_time_however_long_the_connection_may_
     assert!(bench.sent().contains(&"again a".to_owned()));
 }
 
-/// Several messages of [`Words`](super::feed::Words) in one.
+/// Several messages of [`Words`](super::feed_bench::Words) in one.
 struct Lines;
 
 impl Decoder for Lines {
@@ -265,7 +265,7 @@ impl Decoder for Lines {
     ) -> Result<Decoded, FeedError> {
         for line in message.split_mut(|byte| *byte == b'|') {
             update.clear();
-            super::feed::Words.decode(line, update, apply)?;
+            super::feed_bench::Words.decode(line, update, apply)?;
         }
         Ok(Decoded::Book)
     }

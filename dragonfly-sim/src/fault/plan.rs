@@ -96,7 +96,7 @@ const fn one() -> f64 {
     1.0
 }
 
-/// The longest plan, in bytes: some hundred faults. Reading one takes up to a hundred times as much.
+/// The longest plan, in bytes: some hundred faults. Reading one takes up to some hundred times as much.
 const MAX_PLAN: usize = 64 << 10;
 
 impl Plan {

@@ -140,12 +140,14 @@ fn feed(
     let listener = BookListener::new(venue, decoder, rules, scenario.depth, symbols);
     let subscriber = (spec.subscriber)(&wanted);
     let name = format!("{} {}", spec.id, plan.number);
-    let feed = Feed::new(name, subscriber, Changed::new(listener), (spec.policy)());
-    Ok(feed.map_listener(|listener| {
-        let listener: Ears = Box::new(listener);
-        match scenario.plant {
-            Some(plant) => plant.spoil_listener(listener),
-            None => listener,
-        }
-    }))
+    let listener: Ears = if scenario.tells_only_changes {
+        Box::new(listener.only_changes())
+    } else {
+        Box::new(Changed::new(listener))
+    };
+    let listener = match scenario.plant {
+        Some(plant) => plant.spoil_listener(listener),
+        None => listener,
+    };
+    Ok(Feed::new(name, subscriber, listener, (spec.policy)()))
 }

@@ -27,6 +27,8 @@ pub(super) enum Refusal {
 /// What arrives at a client.
 #[derive(Clone, Debug)]
 pub(super) enum Incoming {
+    /// So much of a large message, from its first byte on.
+    Part(Vec<u8>),
     Text(Vec<u8>),
     Pong,
     /// The connection has ended.
@@ -45,6 +47,8 @@ pub(super) struct Line {
     pub(super) due: Option<u64>,
     /// How often a deadline of the client has come.
     pub(super) deadlines: u64,
+    /// From which size on the client wants to see messages while they arrive.
+    pub(super) early: Option<usize>,
     /// The address that the venue's name stands for.
     pub(super) address: u32,
     /// Whether the client's adapter panics at the next message.

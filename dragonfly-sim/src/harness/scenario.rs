@@ -55,6 +55,10 @@ pub(crate) struct Scenario {
     pub(crate) away: u64,
     /// The time a message takes at the least, in ns.
     pub(crate) latency: u64,
+    /// Whether large messages are seen while they arrive.
+    pub(crate) reads_early: bool,
+    /// Whether the feeds' own listeners tell only what is new, or a decorator of theirs.
+    pub(crate) tells_only_changes: bool,
     pub(crate) plant: Option<Plant>,
 }
 
@@ -94,6 +98,7 @@ impl Scenario {
         let most = if names.contains(&"kraken") { 10 } else { 20 };
         let depth = random.pick(&[10, 10, most, 5, 1, 8], 10);
         let is_tight = random.chance(1, 3);
+        let (reads_early, tells_only_changes) = (random.chance(1, 2), random.chance(2, 3));
         Self {
             seed,
             sockets,
@@ -110,6 +115,8 @@ impl Scenario {
                 0
             },
             latency: random.between(10, 40_000) * 1_000,
+            reads_early,
+            tells_only_changes,
             plant: wishes.plant,
         }
     }

@@ -145,6 +145,7 @@ impl SocketStage {
             Some(Ok(())) => {
                 self.state = State::Open;
                 self.feed.on_open(now, &mut |event| edge.emit(event));
+                self.line.get().early = self.feed.early();
                 self.send(now);
             }
             Some(Err(refusal)) => {
@@ -172,6 +173,7 @@ impl SocketStage {
                     break;
                 }
                 Some(Incoming::Text(mut text)) => self.hear(&mut text, now),
+                Some(Incoming::Part(so_far)) => self.hear_part(&so_far, now),
                 Some(Incoming::Pong) => {
                     self.feed.on_alive(now);
                     Verdict::Continue
@@ -206,9 +208,22 @@ impl SocketStage {
                 edge.emit(event);
             }
         });
-        let judges = self.backlog.has_read(now.mono);
         // What could not be understood has been counted and named.
-        match heard.unwrap_or(Verdict::Continue) {
+        self.heed(heard.unwrap_or(Verdict::Continue), now)
+    }
+
+    fn hear_part(&mut self, so_far: &[u8], now: Now) -> Verdict {
+        let edge = &mut self.edge;
+        let heard = self
+            .feed
+            .on_part(so_far, now, &mut |event| edge.emit(event));
+        self.heed(heard, now)
+    }
+
+    /// While there is always a next message to read, nobody looks at the timer.
+    fn heed(&mut self, heard: Verdict, now: Now) -> Verdict {
+        let judges = self.backlog.has_read(now.mono);
+        match heard {
             Verdict::Continue if judges && self.is_due(now) => self.on_deadline(now),
             verdict => verdict,
         }

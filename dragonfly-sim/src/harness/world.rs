@@ -421,7 +421,12 @@ impl<'a> World<'a> {
                 .and_then(|c| c.take_down(self.now))
             {
                 let incoming = match down {
-                    Down::Frame(frame) => self.deliver(port, frame),
+                    Down::Frame(frame) => {
+                        let parts = self.parts(port, &frame);
+                        let whole = self.deliver(port, frame);
+                        self.ports[port].line.get().inbox.extend(parts);
+                        whole
+                    }
                     Down::Pong => Incoming::Pong,
                     Down::End => {
                         let port = &mut self.ports[port];
@@ -432,6 +437,25 @@ impl<'a> World<'a> {
                 self.ports[port].line.get().inbox.push_back(incoming);
             }
         }
+    }
+
+    /// What is seen of a large message before it is whole.
+    fn parts(&mut self, port: usize, frame: &Frame) -> Vec<Incoming> {
+        let (early, len) = (self.ports[port].line.get().early, frame.text.len());
+        // What is broken further on must not be shown, and is not known to be so before.
+        let is_sound = self.scenario.reads_early && !frame.claims.is_empty();
+        let Some(least) = early.filter(|least| is_sound && *least < len) else {
+            return Vec::new();
+        };
+        let mut ends: Vec<usize> = (0..3)
+            .map(|_| least + self.random.index(len - least))
+            .collect();
+        ends.sort_unstable();
+        self.witness.note(self.now, &|| {
+            format!("socket {port} <- parts {ends:?} of {len}")
+        });
+        let part = |end: usize| Incoming::Part(frame.text[..end].to_vec());
+        ends.into_iter().map(part).collect()
     }
 
     fn deliver(&mut self, port: usize, frame: Frame) -> Incoming {

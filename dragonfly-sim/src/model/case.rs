@@ -4,16 +4,20 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{
     Rule, Violation,
+    book::State,
     generator::Generator,
     kind::Tally,
     setup::Setup,
     subject::{Plant, Subject},
-    wire::Op,
+    wire::{Op, Shape},
     world::World,
 };
 
 /// How many lists are tried at the most while a case is reduced.
 const MOST_TRIES: usize = 4_000;
+
+/// How many operations are shown of a list that is not reduced.
+const LAST: usize = 20;
 
 /// What came of a case.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +26,7 @@ pub(super) struct Outcome {
     pub(super) updates: u64,
     pub(super) events: u64,
     pub(super) views: u64,
+    pub(super) truths: u64,
     pub(super) tally: Tally,
     pub(super) digest: u64,
     pub(super) violation: Option<Violation>,
@@ -40,7 +45,8 @@ pub(super) fn run(case: u64, plant: Option<Plant>) -> Outcome {
         outcome.operations += 1;
         outcome.events += expected.events.len() as u64;
         outcome.views += 2 * expected.views.len() as u64;
-        outcome.violation = guarded(|| subject.step(&op, &world, &expected));
+        outcome.violation = guarded(|| subject.step(&op, &world, &expected))
+            .or_else(|| truth(&op, &world, &generator, &mut outcome.truths));
         if outcome.violation.is_some() {
             break;
         }
@@ -50,6 +56,33 @@ pub(super) fn run(case: u64, plant: Option<Plant>) -> Outcome {
     outcome.tally.add(&generator.tally);
     outcome.digest = subject.digest;
     outcome
+}
+
+/// A live book of an honest venue is the venue's own at the same number. The product's book is the
+/// model's by now, so that this is about both.
+fn truth(op: &Op, world: &World, generator: &Generator, truths: &mut u64) -> Option<Violation> {
+    let Op::Say { venue, updates, .. } = op else {
+        return None;
+    };
+    for update in updates {
+        let book = world.listeners[*venue].book(update.book);
+        let Some(book) = book.filter(|book| book.state == State::Live) else {
+            continue;
+        };
+        let at = (*venue, update.book);
+        let Some((bids, asks)) = generator.truth(world, at, book.seq) else {
+            continue;
+        };
+        *truths += 1;
+        if *bids != book.bids || *asks != book.asks {
+            let what = format!(
+                "venue {venue} book {} at {}: bids {:?} asks {:?}, the venue has {:?} and {:?}",
+                update.book, book.seq, book.bids.levels, book.asks.levels, bids.levels, asks.levels
+            );
+            return Some(Violation::new(Rule::Truth, what));
+        }
+    }
+    None
 }
 
 /// A panic of the product is what it is: a violation.
@@ -73,6 +106,7 @@ fn replay(setup: &Setup, ops: &[Op], plant: Option<Plant>) -> Option<(usize, Vio
 
 /// The operations of a case up to one that fails.
 fn draw(case: u64, setup: &Setup, plant: Option<Plant>) -> Vec<Op> {
+    let mut truths = 0;
     let mut generator = Generator::new(case, setup);
     let mut world = World::new(setup);
     let mut subject = Subject::new(setup, plant);
@@ -80,7 +114,8 @@ fn draw(case: u64, setup: &Setup, plant: Option<Plant>) -> Vec<Op> {
     for _ in 0..setup.ops {
         let op = generator.next(&world);
         let expected = world.step(&op);
-        let violation = guarded(|| subject.step(&op, &world, &expected));
+        let violation = guarded(|| subject.step(&op, &world, &expected))
+            .or_else(|| truth(&op, &world, &generator, &mut truths));
         ops.push(op);
         if violation.is_some() {
             break;
@@ -99,7 +134,11 @@ pub(super) fn explain(
     let setup = Setup::draw(case);
     let ops = draw(case, &setup, plant);
     if !shrinks || replay(&setup, &ops, plant).is_none() {
-        return (vec![format!("{} operations", ops.len())], violation);
+        // What the venue knows is no part of a list, so this one stays as it is.
+        let last = ops.iter().rev().take(LAST).rev();
+        let mut lines = vec![format!("{} operations, of which the last:", ops.len())];
+        lines.extend(last.map(ToString::to_string));
+        return (lines, violation);
     }
     let mut search = Search {
         setup: &setup,
@@ -111,6 +150,8 @@ pub(super) fn explain(
     };
     search.remove_operations();
     search.remove_levels();
+    search.split_messages();
+    search.join_updates();
     search.remove_operations();
     let mut lines = vec![format!(
         "views of {} levels, a queue of {}",
@@ -172,6 +213,53 @@ impl Search<'_> {
         }
     }
 
+    /// Makes a message of each update.
+    fn split_messages(&mut self) {
+        for at in (0..self.ops.len()).rev() {
+            let mut split = self.ops.clone();
+            let Some(Op::Say {
+                venue,
+                updates,
+                is_broken: false,
+            }) = split.get(at).cloned()
+            else {
+                continue;
+            };
+            let alone = updates.into_iter().map(|update| Op::Say {
+                venue,
+                updates: vec![update],
+                is_broken: false,
+            });
+            split.splice(at..=at, alone);
+            self.try_list(split);
+        }
+    }
+
+    /// Takes out updates whose number the one before them takes over: of a chain that leads to the
+    /// failure little is left.
+    fn join_updates(&mut self) {
+        for at in (1..self.ops.len()).rev() {
+            let mut fewer = self.ops.clone();
+            if at >= fewer.len() {
+                continue;
+            }
+            let mut removed = fewer.remove(at);
+            let Some((venue, update)) = removed.only_update() else {
+                continue;
+            };
+            let before = fewer[..at].iter_mut().rev().filter_map(Op::only_update);
+            let mut alike =
+                before.filter(|(of, before)| (*of, before.book) == (venue, update.book));
+            if let Some((_, before)) = alike.next() {
+                before.last = update.last;
+                if before.shape == Shape::Snapshot {
+                    before.first = update.last;
+                }
+                self.try_list(fewer);
+            }
+        }
+    }
+
     /// Takes updates and levels out of the messages that are left.
     fn remove_levels(&mut self) {
         for at in (0..self.ops.len()).rev() {
@@ -187,5 +275,29 @@ impl Search<'_> {
                 while self.try_list(simpler.clone()) && simpler[at].simplify(choice) {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The comparison with what the venue has can fail: for this the venues only pretend.
+    #[test]
+    fn a_venue_that_says_what_is_wrong_is_found_out() {
+        let pretends = |case| {
+            let mut setup = Setup::draw(case);
+            setup.is_honest = false;
+            let mut generator = Generator::new(case, &setup);
+            setup.is_honest = true;
+            let mut world = World::new(&setup);
+            (0..setup.ops).find_map(|_| {
+                let op = generator.next(&world);
+                world.step(&op);
+                truth(&op, &world, &generator, &mut 0)
+            })
+        };
+        let found = (0..20).find_map(pretends);
+        assert_eq!(found.map(|violation| violation.rule), Some(Rule::Truth));
     }
 }

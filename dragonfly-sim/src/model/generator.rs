@@ -9,6 +9,7 @@ use super::{
     book::State,
     kind::{Kind, Tally},
     setup::{Numbers, Setup},
+    side::Side,
     wire::{Op, Shape, Update},
     world::World,
 };
@@ -39,6 +40,26 @@ impl Generator {
             counts: vec![1; setup.venues.len()],
             planned: VecDeque::new(),
             tally: Tally::default(),
+        }
+    }
+
+    /// What a book of a venue was at a number, where numbers tell that and the venue is honest.
+    pub(super) fn truth(
+        &self,
+        world: &World,
+        at: (usize, usize),
+        seq: u64,
+    ) -> Option<(&Side, &Side)> {
+        let numbers = world.setup.venues[at.0].numbers;
+        let tells = matches!(
+            numbers,
+            Numbers::Next { .. } | Numbers::Span | Numbers::Previous
+        );
+        let hidden = self.books[at.0].get(at.1)?;
+        if tells && world.setup.is_honest {
+            hidden.truth(seq)
+        } else {
+            None
         }
     }
 

@@ -51,6 +51,9 @@ pub(super) struct Setup {
     /// Where prices lie, in ticks of the coarsest venue.
     pub(super) middle: i128,
     pub(super) price_decimals: u8,
+    /// Whether its venues lose and repeat what they say, but never say what is wrong: then a live
+    /// book is the venue's own, whatever the model makes of the rules.
+    pub(super) is_honest: bool,
     /// How many operations it has.
     pub(super) ops: usize,
 }
@@ -86,6 +89,7 @@ impl Setup {
             queue: random.pick(&[2, 4, 8, 64], 8),
             middle,
             price_decimals,
+            is_honest: Random::of(case, "honesty").chance(1, 3),
             ops: 1_500,
         }
     }

@@ -224,6 +224,17 @@ impl Op {
         }
     }
 
+    /// Its only update, where it is a message with one.
+    pub(super) fn only_update(&mut self) -> Option<(usize, &mut Update)> {
+        match self {
+            Self::Say { venue, updates, .. } => match updates.as_mut_slice() {
+                [only] => Some((*venue, only)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Takes out of a message the update or level of this place; false when there is none.
     pub(super) fn simplify(&mut self, choice: usize) -> bool {
         let Self::Say { updates, .. } = self else {

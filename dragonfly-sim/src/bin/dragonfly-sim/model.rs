@@ -89,7 +89,7 @@ fn found(summary: &Summary, missing: usize) -> Found {
     let mut found = Found::new("t0", "State machines alone, against a model").shows(&promises);
     found.seeds = summary.cases;
     found.updates = summary.updates;
-    found.compared = summary.events + summary.views;
+    found.compared = summary.events + summary.views + summary.truths;
     found.violations = (summary.failures.len() + missing) as u64;
     for (kind, count) in &summary.kinds {
         let (name, count) = ((*kind).to_owned(), *count);
@@ -166,13 +166,15 @@ fn conclude(summary: &Summary, took: Nanos, missing: &[&str]) {
         println!("{kind} never happened");
     }
     println!(
-        "{} cases, {} operations, {} updates, {} events and {} views compared, {}.{:03} s, \
+        "{} cases, {} operations, {} updates, {} events, {} views and {} truths compared, \
+         {}.{:03} s, \
          {} cases failed, digest {:016x}",
         summary.cases,
         summary.operations,
         summary.updates,
         summary.events,
         summary.views,
+        summary.truths,
         millis / 1_000,
         millis % 1_000,
         summary.failures.len(),

@@ -1,5 +1,7 @@
 //! The book a venue keeps to itself, and what it says of it.
 
+use std::collections::VecDeque;
+
 use super::super::{
     checksum::checksum,
     setup::{Numbers, Rules, Setup},
@@ -10,6 +12,12 @@ use crate::random::Random;
 
 /// How many updates are remembered to be sent again.
 const REMEMBERED: usize = 8;
+
+/// Of how many numbers it is remembered what the book was.
+const TRUTHS: usize = 48;
+
+/// A number, and the book there.
+type Saved = (u64, Side, Side);
 
 /// One book of a venue. Prices are whole tenths of a tick.
 #[derive(Clone, Debug)]
@@ -28,9 +36,14 @@ pub(super) struct Hidden {
     /// What was sent last, newest at the end.
     sent: Vec<Update>,
     /// The book as it was some time ago.
-    saved: Option<(u64, Side, Side)>,
+    saved: Option<Saved>,
     /// How many snapshots more are of that time.
     stuck: u64,
+    is_honest: bool,
+    /// What the book was at its last numbers, newest at the end.
+    truths: VecDeque<Saved>,
+    /// What changed last, sent or not.
+    made: Option<Update>,
 }
 
 impl Hidden {
@@ -47,7 +60,16 @@ impl Hidden {
             sent: Vec::new(),
             saved: None,
             stuck: 0,
+            is_honest: setup.is_honest,
+            truths: VecDeque::new(),
+            made: None,
         }
+    }
+
+    /// What the book was at a number, if that is known.
+    pub(super) fn truth(&self, seq: u64) -> Option<(&Side, &Side)> {
+        let known = self.truths.iter().rev().find(|truth| truth.0 == seq);
+        known.map(|(_, bids, asks)| (bids, asks))
     }
 
     fn qty(&self, random: &mut Random) -> i128 {
@@ -210,8 +232,8 @@ impl Hidden {
             20..30 if !self.sent.is_empty() => {
                 return self.sent[random.index(self.sent.len())].clone();
             }
-            30 => self.seq = random.between(1, 5),
-            31..33 => self.seq = 0,
+            30 if !self.is_honest => self.seq = random.between(1, 5),
+            31..33 if !self.is_honest => self.seq = 0,
             33..150 => self.saved = Some((self.seq, self.bids.clone(), self.asks.clone())),
             _ => {}
         }
@@ -248,17 +270,34 @@ impl Hidden {
             update.first = self.seq;
         }
         if rules.numbers == Numbers::Span {
-            let overlap = if random.chance(1, 20) {
-                random.below(4)
-            } else {
-                0
-            };
-            update.first = (before + 1).saturating_sub(overlap);
+            update.first = before + 1;
+            self.overlap(random, rules, &mut update);
         }
         update.checksum = self.sum(random, rules);
         update.window = rules.window;
         update.ts = random.chance(1, 2).then(|| random.below(1 << 40));
+        if self.truths.len() == TRUTHS {
+            self.truths.pop_front();
+        }
+        let truth = (self.seq, self.bids.clone(), self.asks.clone());
+        self.truths.push_back(truth);
+        self.made = Some(update.clone());
         update
+    }
+
+    /// At times an update begins before the one that it follows ended. One that is honest has all
+    /// that changed since then; where the book is cut, that cannot be told by the changes alone.
+    fn overlap(&self, random: &mut Random, rules: &Rules, update: &mut Update) {
+        if !random.chance(1, 20) {
+            return;
+        }
+        if !self.is_honest {
+            update.first = update.first.saturating_sub(random.below(4));
+        } else if let (Some(made), None) = (&self.made, rules.window) {
+            update.first = made.first;
+            update.bids.splice(..0, made.bids.iter().copied());
+            update.asks.splice(..0, made.asks.iter().copied());
+        }
     }
 
     fn whole(&self, random: &mut Random, rules: &Rules) -> (Vec<Level>, Vec<Level>) {
@@ -280,7 +319,7 @@ impl Hidden {
     ) -> (Update, bool) {
         if self.bids.levels.len() < 3 || self.asks.levels.len() < 3 {
             for _ in 0..8 {
-                let _changes = self.evolve(random, rules);
+                let _lost = self.next(random, rules);
             }
         }
         if self.stuck == 0 && is_awaited && random.chance(1, 40) {
@@ -290,7 +329,7 @@ impl Hidden {
         self.stuck = self.stuck.saturating_sub(1);
         let mut of = self.clone();
         if let (true, Some((seq, bids, asks))) = (is_of_before, &self.saved) {
-            of.seq = seq + random.below(3);
+            of.seq = seq + if self.is_honest { 0 } else { random.below(3) };
             (of.bids, of.asks) = (bids.clone(), asks.clone());
         }
         let mut update = Update::new(0, Shape::Snapshot);
@@ -302,7 +341,7 @@ impl Hidden {
         update.checksum = of.sum(random, rules);
         update.window = rules.window;
         update.ts = random.chance(1, 2).then(|| random.below(1 << 40));
-        let is_partial = random.chance(1, 12);
+        let is_partial = !self.is_honest && random.chance(1, 12);
         if is_partial {
             let side = if random.chance(1, 2) {
                 &mut update.bids
@@ -311,7 +350,9 @@ impl Hidden {
             };
             side.truncate(random.index(side.len() + 1));
         }
-        self.disorder(random, rules, &mut update);
+        if !self.is_honest {
+            self.disorder(random, rules, &mut update);
+        }
         (update, is_partial)
     }
 
