@@ -33,6 +33,9 @@ const SLOW: usize = 2;
 const LOOK: u64 = 50 * MS;
 /// After anything has stood still nothing is held to times for so long.
 const GRACE: u64 = 2 * SECOND;
+/// A server that stood still takes a message that came meanwhile for a new one: until it must have
+/// noticed that nothing followed.
+const SILENCE: u64 = 6_500 * MS;
 /// Until when every book is shown for the first time.
 const START: u64 = 20 * SECOND;
 /// How much longer a fault may take to happen than planned.
@@ -89,7 +92,7 @@ impl<'a> Run<'a> {
         let ca = folder.join(format!("{}.ca.pem", course.seed));
         std::fs::write(&ca, live.ca_pem()).map_err(|error| format!("{}: {error}", ca.display()))?;
         let trace = Trace::new(folder, course.seed)?;
-        let judge = Judge::new(course.depth, Limits::real_time(), &PROMPT, trace);
+        let judge = Judge::new(course.depth, limits(course), &PROMPT, trace);
         let log = folder.join(format!("{}.server.log", course.seed));
         // What an earlier run left behind would be taken for this one's.
         std::fs::remove_file(&log).ok();
@@ -244,7 +247,8 @@ impl<'a> Run<'a> {
                     self.server.signal(Signal::STOP);
                     self.listen(time);
                     self.server.signal(Signal::CONT);
-                    self.patient_until = self.clock.mono().0 + GRACE;
+                    // What had come meanwhile is heard of now: silence begins here.
+                    self.patient_until = self.clock.mono().0 + SILENCE;
                 }
                 Blow::StopClient(time) => {
                     self.clients[SLOW].signal(Signal::STOP);
@@ -387,6 +391,20 @@ impl<'a> Run<'a> {
             is_of_cuts: self.course.is_of_cuts,
         })
     }
+}
+
+/// What the prompt clients are held to.
+fn limits(course: &Course) -> Limits {
+    let mut limits = Limits::real_time();
+    if course
+        .blows
+        .iter()
+        .any(|(_, blow)| matches!(blow, Blow::StopServer(_)))
+    {
+        // A server that stood still cannot know what was said meanwhile.
+        limits.alive = 0;
+    }
+    limits
 }
 
 fn venues(course: &Course, clock: &Clock, sender: SyncSender<News>) -> Result<Live, String> {
