@@ -58,8 +58,8 @@ where
         }
     }
 
-    /// Shares the venue's budget of connections, and what it asks to wait, with the other feeds that
-    /// have this gate.
+    /// Shares [`connects_in_all`](dragonfly_core::feed::FeedPolicy::connects_in_all), and what the venue
+    /// asks to wait, with the other feeds that have this gate.
     #[must_use]
     pub fn gate(mut self, gate: Gate) -> Self {
         self.gate = gate;
@@ -92,7 +92,7 @@ where
             backoff,
             gate,
         } = *self;
-        let connects = feed.policy().connects;
+        let (connects, connects_in_all) = (feed.policy().connects, feed.policy().connects_in_all);
         let stats = feed.stats();
         let edge = Edge::counting(output, stats.events.clone(), stats.conflated.clone());
         let shared = Rc::new(Desk {
@@ -109,6 +109,7 @@ where
             backoff,
             gate,
             connects,
+            connects_in_all,
             last_error: None,
         };
         Box::new(DriveStage {
@@ -213,6 +214,7 @@ struct Trip<C, S, L: Listener> {
     backoff: Backoff,
     gate: Gate,
     connects: Budget,
+    connects_in_all: Budget,
     /// What was last said about failing to connect, so that it is said once.
     last_error: Option<String>,
 }
@@ -243,14 +245,21 @@ where
         self.desk.down(Cause::Stopped);
     }
 
-    /// Connects once the venue's budget allows it; `None` when the flow is stopping.
+    /// Connects once both budgets allow it; `None` when the flow is stopping.
     async fn connect(&mut self) -> Option<Result<(C::Reader, C::Writer), ClientError>> {
         loop {
             let now = self.desk.clock.mono();
-            match self.gate.admit(&self.connects, now) {
-                Ok(()) => break,
-                Err(at) => self.pause(at - now).await?,
+            let mut at = self.connects.next_at(now);
+            if at <= now {
+                match self.gate.admit(&self.connects_in_all, now) {
+                    Ok(()) => {
+                        self.connects.take(now);
+                        break;
+                    }
+                    Err(next) => at = next,
+                }
             }
+            self.pause(at - now).await?;
         }
         let desk = self.desk.clone();
         let mut connect = pin!(self.client.connect());
@@ -288,7 +297,7 @@ where
         match error {
             ClientError::RetryAfter { seconds, .. } => {
                 let asked = Nanos::from_secs(*seconds).min(LONGEST_WAIT);
-                // The others of the venue come through the gate one by one, as its budget has it.
+                // The others of the venue then come through the gate one by one.
                 self.gate.close(self.desk.clock.mono() + asked);
                 wait + asked
             }

@@ -23,7 +23,7 @@ pub struct Gate(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// As the first feed has it.
+    /// That of the feed that asked first.
     budget: Option<Budget>,
     closed_until: Nanos,
 }
@@ -35,8 +35,9 @@ impl Gate {
     /// When to ask again.
     pub fn admit(&self, budget: &Budget, now: Nanos) -> Result<(), Nanos> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if now < state.closed_until {
-            return Err(state.closed_until);
+        let closed_until = state.closed_until;
+        if now < closed_until {
+            return Err(closed_until);
         }
         let budget = state.budget.get_or_insert(*budget);
         if budget.take(now) {
@@ -45,10 +46,15 @@ impl Gate {
         Err(budget.next_at(now))
     }
 
-    /// Nobody passes before `until`.
+    /// Nobody passes before `until`, and from then on one at a time: a venue that has asked to be left
+    /// alone is not met by all at once.
     pub fn close(&self, until: Nanos) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.closed_until = state.closed_until.max(until);
+        let opens = state.closed_until;
+        if let Some(budget) = &mut state.budget {
+            budget.leave_one(opens);
+        }
     }
 }
 
@@ -57,17 +63,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_closed_gate_opens_for_all_at_the_latest_time_and_then_by_the_budget() {
+    fn a_closed_gate_opens_at_the_latest_time_and_then_for_one_after_the_other() {
         let budget = Budget::new(2, Nanos::from_secs(1));
         let gate = Gate::default();
+        let at = |s| gate.admit(&budget, Nanos::from_secs(s));
+        let next = |s| Err(Nanos::from_secs(s));
+        assert_eq!([at(1), at(1), at(1)], [Ok(()), Ok(()), next(2)]);
         gate.close(Nanos::from_secs(9));
         gate.close(Nanos::from_secs(4));
-        let opens = Err(Nanos::from_secs(9));
-        assert_eq!(gate.admit(&budget, Nanos::from_secs(8)), opens);
-        let at = |s| gate.admit(&budget, Nanos::from_secs(s));
+        assert_eq!(at(8), next(9));
         assert_eq!(
-            [at(9), at(9), at(9)],
-            [Ok(()), Ok(()), Err(Nanos::from_secs(10))]
+            [at(9), at(9), at(10), at(10)],
+            [Ok(()), next(10), Ok(()), next(11)]
         );
     }
 }

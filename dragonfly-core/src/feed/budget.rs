@@ -39,10 +39,19 @@ impl Budget {
         true
     }
 
+    /// Leaves one at the most at `now`; the next comes a `refill` after it is taken.
+    pub fn leave_one(&mut self, now: Nanos) {
+        self.full_at = self.full_at.max(now + self.ahead());
+    }
+
     /// When the next one can be taken: `now` or later.
     pub fn next_at(&self, now: Nanos) -> Nanos {
-        let ahead = Nanos(self.refill.0.saturating_mul(u64::from(self.burst - 1)));
-        now.max(self.full_at - ahead)
+        now.max(self.full_at - self.ahead())
+    }
+
+    /// How long all but one take to come back.
+    const fn ahead(&self) -> Nanos {
+        Nanos(self.refill.0.saturating_mul(self.burst as u64 - 1))
     }
 }
 
@@ -67,5 +76,16 @@ mod tests {
         assert!(!budget.take(t + Nanos::from_millis(199)));
         assert!(budget.take(t + Nanos::from_millis(200)));
         assert!(!budget.take(t + Nanos::from_millis(201)));
+    }
+
+    #[test]
+    fn where_one_is_left_the_next_comes_a_refill_later() {
+        let mut budget = Budget::new(3, Nanos::from_millis(200));
+        let t = Nanos::from_secs(1);
+        budget.leave_one(t);
+        assert_eq!([budget.take(t), budget.take(t)], [true, false]);
+        assert_eq!(budget.next_at(t), t + Nanos::from_millis(200));
+        budget.leave_one(t);
+        assert!(!budget.take(t), "none is given back");
     }
 }

@@ -48,6 +48,9 @@ pub struct FeedPolicy {
     pub messages: Budget,
     /// How often to connect at the most.
     pub connects: Budget,
+    /// How often all feeds of the venue together may connect. A venue counts the attempts of an
+    /// address, and not of one connection.
+    pub connects_in_all: Budget,
 }
 
 impl Default for FeedPolicy {
@@ -60,6 +63,7 @@ impl Default for FeedPolicy {
             refused_wait: Nanos::from_secs(30),
             messages: Budget::UNLIMITED,
             connects: Budget::new(10, Nanos::from_secs(6)),
+            connects_in_all: Budget::new(30, Nanos::from_secs(2)),
         }
     }
 }

@@ -40,7 +40,8 @@ pub(super) static SPEC: Spec = Spec {
     policy: || FeedPolicy {
         // Five messages a second are allowed, pings and pongs included.
         messages: Budget::new(1, Nanos::from_millis(250)),
-        connects: Budget::new(10, Nanos::from_secs(6)),
+        // Of an address 300 attempts in five minutes are allowed.
+        connects_in_all: Budget::new(100, Nanos::from_secs(2)),
         ..FeedPolicy::default()
     },
     max_message: 1 << 20,

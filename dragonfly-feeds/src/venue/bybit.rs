@@ -38,6 +38,8 @@ pub(super) static SPEC: Spec = Spec {
         keep_alive: Some(Nanos::from_secs(20)),
         messages: Budget::new(20, Nanos::from_millis(50)),
         connects: Budget::new(20, Nanos::from_secs(2)),
+        // Of an address 500 in five minutes are allowed.
+        connects_in_all: Budget::new(150, Nanos::from_secs(1)),
         ..FeedPolicy::default()
     },
     max_message: 4 << 20,

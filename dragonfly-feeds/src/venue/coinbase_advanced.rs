@@ -40,6 +40,8 @@ pub(super) static SPEC: Spec = Spec {
         ping: Ping::Never,
         // Eight messages a second are allowed.
         messages: Budget::new(3, Nanos::from_millis(250)),
+        // Of an address eight connections a second are allowed.
+        connects_in_all: Budget::new(4, Nanos::from_millis(250)),
         ..FeedPolicy::default()
     },
     // The snapshot of a busy book has several megabytes.

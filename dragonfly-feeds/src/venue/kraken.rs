@@ -40,6 +40,8 @@ pub(super) static SPEC: Spec = Spec {
     policy: || FeedPolicy {
         ping: Ping::Text(r#"{"method":"ping"}"#),
         messages: Budget::new(10, Nanos::from_millis(50)),
+        // Of an address some 150 attempts in ten minutes are suffered.
+        connects_in_all: Budget::new(40, Nanos::from_secs(6)),
         ..FeedPolicy::default()
     },
     max_message: 4 << 20,
