@@ -1,0 +1,54 @@
+#!/usr/bin/env python3
+"""Makes a result file, as `dragonfly-sim report` reads them, of what `cargo test` printed.
+
+Exit code 0: written. 1: no test was run, or one failed, so that there is nothing to report.
+"""
+
+import argparse
+import json
+import pathlib
+import re
+import sys
+
+SUMMARY = re.compile(r"^test result: (\w+)\. (\d+) passed; (\d+) failed", re.MULTILINE)
+UNSAFE = re.compile(r"^(\d+ places) of unsafe code", re.MULTILINE)
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("log", type=pathlib.Path, help="what cargo test printed")
+    for name in ("check", "title", "promises", "command", "result"):
+        parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--seconds", required=True, type=float)
+    return parser.parse_args()
+
+
+def result(options, log):
+    """The object of the file; None when no test was run or one failed."""
+    summaries = SUMMARY.findall(log)
+    passed = sum(int(count) for _, count, _ in summaries)
+    if not passed or any(word != "ok" for word, _, _ in summaries):
+        return None
+    promises = options.promises.split(",")
+    figures = {f"{promise}: tests passed": str(passed) for promise in promises}
+    for places in UNSAFE.findall(log):
+        figures["S1: unsafe code"] = places
+    return {
+        "check": options.check, "title": options.title, "promises": promises,
+        "command": options.command, "seconds": options.seconds, "figures": figures,
+    }
+
+
+def main():
+    options = parse_arguments()
+    made = result(options, options.log.read_text(encoding="utf-8", errors="replace"))
+    if made is None:
+        print(f"{options.log}: no test was run, or one failed", file=sys.stderr)
+        return 1
+    pathlib.Path(options.result).write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+    print(f"{options.check}: {next(iter(made['figures'].values()))} tests passed")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
