@@ -39,7 +39,13 @@ impl Gate {
         if now < closed_until {
             return Err(closed_until);
         }
-        let budget = state.budget.get_or_insert(*budget);
+        let budget = state.budget.get_or_insert_with(|| {
+            let mut budget = *budget;
+            if closed_until > Nanos(0) {
+                budget.leave_one(closed_until);
+            }
+            budget
+        });
         if budget.take(now) {
             return Ok(());
         }
@@ -72,9 +78,13 @@ mod tests {
         gate.close(Nanos::from_secs(9));
         gate.close(Nanos::from_secs(4));
         assert_eq!(at(8), next(9));
-        assert_eq!(
-            [at(9), at(9), at(10), at(10)],
-            [Ok(()), next(10), Ok(()), next(11)]
-        );
+        let one_by_one = [Ok(()), next(10), Ok(()), next(11)];
+        assert_eq!([at(9), at(9), at(10), at(10)], one_by_one);
+
+        let gate = Gate::default();
+        gate.close(Nanos::from_secs(9));
+        let at = |s| gate.admit(&budget, Nanos::from_secs(s));
+        let seen = [at(9), at(9), at(10), at(10)];
+        assert_eq!(seen, one_by_one, "closed before anyone asked");
     }
 }

@@ -200,6 +200,7 @@ async fn sweep(hub: Arc<Hub>, mut phase: watch::Receiver<Phase>) {
 impl Drop for Server {
     /// A server that did not close in order leaves no connection behind.
     fn drop(&mut self) {
+        self.note_readiness(|r| r.closing = true);
         self.phase.send_replace(Phase::Aborting);
     }
 }
@@ -252,7 +253,7 @@ impl Serve<ConsolidatedBook> for Server {
     fn publish(&mut self, items: &[ConsolidatedBook]) {
         let mut books = lock(&self.hub.books);
         books.publish(items);
-        let census = books.census();
+        let census = books.census(self.hub.limits.quorum);
         self.note_readiness(|r| r.books = census);
     }
 
@@ -261,7 +262,7 @@ impl Serve<ConsolidatedBook> for Server {
     fn withdraw(&mut self) {
         let mut books = lock(&self.hub.books);
         books.withdraw();
-        let census = books.census();
+        let census = books.census(self.hub.limits.quorum);
         self.note_readiness(|r| r.books = census);
     }
 }
@@ -270,7 +271,7 @@ impl Serve<AggregatedBook> for Server {
     fn publish(&mut self, items: &[AggregatedBook]) {
         let mut liquidity = lock(&self.hub.liquidity);
         liquidity.publish(items);
-        let census = liquidity.census();
+        let census = liquidity.census(self.hub.limits.quorum);
         self.note_readiness(|r| r.liquidity = census);
     }
 
@@ -278,7 +279,7 @@ impl Serve<AggregatedBook> for Server {
     fn withdraw(&mut self) {
         let mut liquidity = lock(&self.hub.liquidity);
         liquidity.withdraw();
-        let census = liquidity.census();
+        let census = liquidity.census(self.hub.limits.quorum);
         self.note_readiness(|r| r.liquidity = census);
     }
 }

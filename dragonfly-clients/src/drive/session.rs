@@ -98,7 +98,10 @@ where
             if let Poll::Ready(received) = read.as_mut().poll(cx) {
                 return Poll::Ready(Woken::Read(received));
             }
-            self.backlog.take();
+            // Out of its share of this turn, the socket says that it is empty whatever waits in it.
+            if tokio::task::coop::has_budget_remaining() {
+                self.backlog.take();
+            }
             self.timer.borrow_mut().poll(cx, self.desk).map(Woken::Due)
         })
         .await

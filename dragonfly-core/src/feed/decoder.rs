@@ -1,10 +1,5 @@
 //! The venue's part of a book feed: bytes to [`BookUpdate`]s.
 
-#![allow(
-    clippy::indexing_slicing,
-    reason = "sums of times saturate, and counts of messages do not reach 2^64"
-)]
-
 use super::EarlyDecoder;
 use crate::market::{BookUpdate, NumberError};
 
@@ -68,7 +63,7 @@ impl FeedError {
         Self::Malformed {
             what,
             at,
-            excerpt: excerpt(&message[at..]),
+            excerpt: excerpt(message.get(at..).unwrap_or_default()),
         }
     }
 
@@ -84,7 +79,7 @@ impl FeedError {
 }
 
 fn excerpt(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(60)]).into_owned()
+    String::from_utf8_lossy(bytes.get(..60).unwrap_or(bytes)).into_owned()
 }
 
 /// Turns one venue's messages into book updates. Keeps no book and judges no sequence.

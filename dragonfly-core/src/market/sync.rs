@@ -294,6 +294,12 @@ impl BookSync {
         if !self.checksum_holds(update) {
             return self.fail(Cause::ChecksumMismatch);
         }
+        if self.restarts(update) {
+            // What was kept of the old count follows nothing any more.
+            let next = update.last.saturating_add(1);
+            let old = self.early.iter().take_while(|early| early.last != next);
+            self.early.drain(..old.count());
+        }
         self.replay_early()
     }
 

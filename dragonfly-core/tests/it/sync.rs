@@ -162,6 +162,17 @@ fn a_restart_of_the_venues_count_replaces_the_book_whatever_it_calls_itself() {
 }
 
 #[test]
+fn after_a_restart_nothing_kept_of_the_old_count_is_held_against_the_new_book() {
+    let mut book = sync(SequenceRule::Next { restart: Some(1) });
+    book.apply(&snapshot(500));
+    assert_eq!(book.apply(&delta(502, 502)), Outcome::Renew, "501 is lost");
+    book.apply(&delta(503, 503));
+    book.apply(&delta(2, 2));
+    assert_eq!(book.apply(&snapshot(1)), Outcome::Live);
+    assert_eq!((book.state(), book.seq()), (BookState::Live, 2));
+}
+
+#[test]
 fn nothing_is_applied_after_a_gap_until_the_next_snapshot() {
     let mut book = sync_that_keeps(10, SequenceRule::Next { restart: None });
     book.apply(&snapshot(5));

@@ -113,6 +113,19 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Refuses a key that `has_come` already: for small objects that are many, where
+    /// [`fields`](Self::fields) would take longer than what it guards.
+    ///
+    /// # Errors
+    /// When it has come.
+    #[inline]
+    pub fn once(&self, has_come: bool) -> Parse<()> {
+        if has_come {
+            return Err(self.fault("a key comes twice"));
+        }
+        Ok(())
+    }
+
     /// Walks an object as [`object`](Self::object) does, and refuses it when one of its keys comes
     /// twice: which of the two values would be meant, nobody can know. Beyond the first 16 keys of an
     /// object it is not looked for.
@@ -123,9 +136,7 @@ impl<'a> Cursor<'a> {
     pub fn fields(&mut self, mut each: impl FnMut(&'a [u8], &mut Self) -> Parse<()>) -> Parse<()> {
         let (mut seen, mut count) = ([b"".as_slice(); 16], 0);
         self.object(|key, c| {
-            if seen.iter().take(count).any(|known| *known == key) {
-                return Err(c.fault("a key comes twice"));
-            }
+            c.once(seen.iter().take(count).any(|known| *known == key))?;
             if let Some(free) = seen.get_mut(count) {
                 *free = key;
                 count += 1;

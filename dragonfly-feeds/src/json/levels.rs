@@ -234,10 +234,12 @@ impl Cursor<'_> {
     #[inline]
     pub fn level(&mut self, price_key: &[u8], qty_key: &[u8]) -> Parse<(Level, Decimals)> {
         let (mut price, mut qty) = (None, None);
-        self.fields(|key, c| {
+        self.object(|key, c| {
             if key == price_key {
+                c.once(price.is_some())?;
                 price = Some(c.price()?);
             } else if key == qty_key {
+                c.once(qty.is_some())?;
                 qty = Some(c.qty()?);
             } else {
                 c.skip()?;

@@ -305,11 +305,20 @@ fn levels(c: &mut Cursor<'_>, bids: &mut Vec<Level>, asks: &mut Vec<Level>) -> P
 #[inline]
 fn level(c: &mut Cursor<'_>, bids: &mut Vec<Level>, asks: &mut Vec<Level>) -> Parse<()> {
     let (mut side, mut price, mut qty) = (None, None, None);
-    c.fields(|key, c| {
+    c.object(|key, c| {
         match key {
-            b"side" => side = c.text_if_any()?,
-            b"price_level" => price = Some(c.price()?.0),
-            b"new_quantity" => qty = Some(c.qty()?.0),
+            b"side" => {
+                c.once(side.is_some())?;
+                side = c.text_if_any()?;
+            }
+            b"price_level" => {
+                c.once(price.is_some())?;
+                price = Some(c.price()?.0);
+            }
+            b"new_quantity" => {
+                c.once(qty.is_some())?;
+                qty = Some(c.qty()?.0);
+            }
             _ => c.skip()?,
         }
         Ok(())

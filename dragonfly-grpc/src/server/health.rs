@@ -3,7 +3,7 @@
 //! One state, told twice: by `grpc.health.v1` on the server's own port, and to a [`Health`] handle,
 //! which the plain HTTP of [`Probes`](super::Probes) asks from another thread.
 
-use std::{fmt, time::Duration};
+use std::{cmp::Reverse, fmt, time::Duration};
 
 use tokio::{
     sync::watch,
@@ -28,6 +28,19 @@ impl Census {
     /// said how many.
     fn is_ready(self, quorum: Option<usize>) -> bool {
         self.live >= self.needed(quorum)
+    }
+
+    /// The better of two: that which is ready, or is closer to it.
+    pub(super) fn better(self, other: Self, quorum: Option<usize>) -> Self {
+        let ahead = |census: Self| {
+            let missing = census.needed(quorum).saturating_sub(census.live);
+            (census.legs > 0, Reverse(missing), census.live)
+        };
+        if ahead(other) > ahead(self) {
+            other
+        } else {
+            self
+        }
     }
 
     /// Without a live leg there is nothing to serve, whatever was asked for.
@@ -76,11 +89,7 @@ impl fmt::Display for Readiness {
         if self.closing {
             return f.write_str("the server is stopping");
         }
-        let best = if self.liquidity.live > self.books.live {
-            self.liquidity
-        } else {
-            self.books
-        };
+        let best = self.books.better(self.liquidity, self.quorum);
         let needed = best.needed(self.quorum);
         write!(
             f,
@@ -98,16 +107,20 @@ const fn status(serving: bool) -> ServingStatus {
     }
 }
 
-/// Reports every change until the server is dropped.
+/// Reports every change of a service, and nothing else: who watches one is told of each report.
 pub(super) async fn report(mut changes: watch::Receiver<Readiness>, reporter: HealthReporter) {
+    let mut told = [None; 3];
     loop {
         let now = changes.borrow_and_update().clone();
-        for (name, serving) in [
+        let services = [
             ("", now.is_open()),
             (BOOK_SUMMARY, now.serves_books()),
             (MARKET_DATA, now.serves_any()),
-        ] {
-            reporter.set_service_status(name, status(serving)).await;
+        ];
+        for ((name, serving), told) in services.into_iter().zip(&mut told) {
+            if told.replace(serving) != Some(serving) {
+                reporter.set_service_status(name, status(serving)).await;
+            }
         }
         if changes.changed().await.is_err() {
             return;
@@ -195,6 +208,18 @@ mod tests {
         for quorum in [None, Some(0), Some(1)] {
             assert!(!ready(0, 0, quorum) && !ready(0, 3, quorum), "{quorum:?}");
         }
+    }
+
+    #[test]
+    fn the_stream_that_is_ready_counts_and_not_the_one_with_the_most_legs() {
+        let [many, whole] = [(2, 10), (1, 1)].map(|(live, legs)| Census { live, legs });
+        assert_eq!(many.better(whole, None), whole);
+        assert_eq!(whole.better(many, None), whole);
+        assert_eq!(whole.better(many, Some(2)), many);
+        let [none, down, few] = [(0, 0), (0, 4), (2, 4)].map(|(live, legs)| Census { live, legs });
+        assert_eq!(none.better(down, None), down);
+        assert_eq!(down.better(few, None), few);
+        assert_eq!(few.better(many, None), few);
     }
 
     #[test]

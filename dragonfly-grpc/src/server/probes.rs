@@ -23,10 +23,10 @@ use tokio::{net::TcpStream, sync::Semaphore, time::timeout};
 
 use super::{accept::back_off, builder, builder::BindError, health::Health};
 
-/// Probes at once; more are hung up on.
+/// Probes at once; more wait to be accepted.
 const MOST: usize = 16;
 /// How long a probe may take, from its connection to its last byte.
-const LIMIT: Duration = Duration::from_secs(5);
+const LIMIT: Duration = Duration::from_secs(1);
 /// The size of a request; the least that the HTTP library allows, in bytes.
 const REQUEST_BYTES: usize = 8 * 1024;
 
@@ -71,21 +71,21 @@ impl Probes {
     pub async fn serve(self, health: Health) -> std::io::Result<()> {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         let seats = Arc::new(Semaphore::new(MOST));
-        loop {
+        // Whoever comes when all are taken waits for one; nobody closes the semaphore.
+        while let Ok(seat) = seats.clone().acquire_owned().await {
             match listener.accept().await {
                 Ok((socket, _)) => {
-                    if let Ok(seat) = seats.clone().try_acquire_owned() {
-                        let health = health.clone();
-                        tokio::spawn(async move {
-                            // A probe that is too slow or broken has no answer.
-                            timeout(LIMIT, answer(socket, health)).await.ok();
-                            drop(seat);
-                        });
-                    }
+                    let health = health.clone();
+                    tokio::spawn(async move {
+                        // A probe that is too slow or broken has no answer.
+                        timeout(LIMIT, answer(socket, health)).await.ok();
+                        drop(seat);
+                    });
                 }
                 Err(error) => back_off(&error).await,
             }
         }
+        Ok(())
     }
 }
 

@@ -122,14 +122,14 @@ impl<V: View> Streams<V> {
         }
     }
 
-    /// The legs of the stream with the most live ones.
-    pub(super) fn census(&self) -> Census {
+    /// The legs of the stream that is ready, or is closest to it.
+    pub(super) fn census(&self, quorum: Option<usize>) -> Census {
         let of = |stream: &Stream<V>| Census {
             live: stream.view.legs().live(),
             legs: stream.view.legs().len(),
         };
-        let best = self.streams.iter().map(of).max_by_key(|census| census.live);
-        best.unwrap_or_default()
+        let best = |best: Census, census| best.better(census, quorum);
+        self.streams.iter().map(of).reduce(best).unwrap_or_default()
     }
 
     /// Adds the streams to a list of them.

@@ -177,10 +177,16 @@ impl Judge {
         let Some(viewer) = self.viewers.get_mut(number) else {
             return;
         };
+        let is_cut = viewer.is_prompt && viewer.last.is_some() && !viewer.was_told;
+        let is_unasked = is_cut && viewer.server == killed;
         viewer.loss = Some((at - AHEAD, why.to_owned()));
         viewer.server = killed;
         viewer.connection += 1;
         let last = viewer.last.take();
+        if is_unasked {
+            let what = format!("client {number} is cut off from a server that lives: {why}");
+            self.find(Rule::Failure, at, "server", what);
+        }
         if number == 0 {
             self.figures.lost();
         }

@@ -65,6 +65,11 @@ pub(super) struct Counts {
     pub(super) checksum_failures: u64,
 }
 
+/// Whether the venue's count begins again with the update.
+fn is_restart(update: &Update, rules: &Rules) -> bool {
+    matches!(rules.numbers, Numbers::Next { restart } if restart == Some(update.last))
+}
+
 /// One book.
 #[derive(Clone, Debug)]
 pub(super) struct Book {
@@ -153,12 +158,10 @@ impl Book {
             self.window = update.window;
         }
         note_levels(update, self, rules, tally);
-        let is_restart =
-            matches!(rules.numbers, Numbers::Next { restart } if restart == Some(update.last));
         match update.shape {
             Shape::Image => self.take_image(update, rules, tally),
             Shape::Snapshot => self.take_snapshot(update, rules, tally),
-            Shape::Delta if is_restart => {
+            Shape::Delta if is_restart(update, rules) => {
                 tally.note(Kind::Restart);
                 self.take_snapshot(update, rules, tally)
             }
@@ -215,7 +218,13 @@ impl Book {
         }
         let was_awaited = !self.has_begun;
         let before = self.state;
-        let kept = std::mem::take(&mut self.kept);
+        let mut kept = std::mem::take(&mut self.kept);
+        if is_restart(update, rules) {
+            // A new count: what was kept before its second number is of the old one.
+            while kept.first().is_some_and(|old| old.last != update.last + 1) {
+                kept.remove(0);
+            }
+        }
         self.forget(self.state, self.cause);
         for level in &update.bids {
             self.bids.set(level.price, level.qty);

@@ -278,11 +278,18 @@ impl Shown {
         }
         let at = self.candidates.last()?;
         let said = truth.said(*at, self.seq)?;
-        let (seq, head_at) = truth.streams.get(at)?.head;
-        let head = truth.said(*at, seq)?;
-        let is_same = (&said.bids, &said.asks) == (&head.bids, &head.asks);
-        if seq > self.seq && head_at.saturating_add(limits.lag) < now && !is_same {
-            return Some(format!("seq {seq} arrived {} ms ago", ms(head_at)));
+        // Not the newest of all: in a book that never rests that one has always just arrived.
+        let due = truth
+            .streams
+            .get(at)?
+            .head_by(now.checked_sub(limits.lag + 1)?);
+        if let Some((seq, arrived)) = due
+            && seq > self.seq
+            && truth
+                .said(*at, seq)
+                .is_some_and(|due| (&said.bids, &said.asks) != (&due.bids, &due.asks))
+        {
+            return Some(format!("seq {seq} arrived {} ms ago", ms(arrived)));
         }
         let is_newer = |(number, stream): &(&u64, &Stream)| {
             let head = truth.said(**number, stream.head.0);

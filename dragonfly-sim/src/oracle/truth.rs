@@ -11,6 +11,8 @@ use crate::ledger::{Entry, Levels};
 
 /// How many arrivals of a book are remembered.
 const RECENT: usize = 64;
+/// How many of the newest updates of a stream are remembered by when they arrived.
+const HEADS: usize = 4_096;
 
 /// What one message said.
 #[derive(Debug)]
@@ -30,6 +32,44 @@ pub(super) struct Stream {
     pub(super) arrivals: u64,
     /// The newest update: its number, and when it arrived.
     pub(super) head: (u64, u64),
+    /// The updates that were the newest when they arrived, oldest first.
+    heads: VecDeque<(u64, u64)>,
+}
+
+impl Stream {
+    /// The update that was the newest at `at`, as far as is remembered.
+    pub(super) fn head_by(&self, at: u64) -> Option<(u64, u64)> {
+        self.heads
+            .iter()
+            .rev()
+            .copied()
+            .find(|(_, arrived)| *arrived <= at)
+    }
+
+    /// An update arrives. Changes that overtook the whole book they follow are news from then on.
+    fn arrive(&mut self, seq: u64, is_whole: bool, at: u64) {
+        self.arrivals += 1;
+        let is_overtaken = is_whole && self.whole_at.is_none() && self.head.0 > seq;
+        if is_whole {
+            if seq <= self.head.0 {
+                // What was said before it is over.
+                self.heads.clear();
+            }
+            self.whole_at = Some(at);
+            self.wholes += 1;
+        }
+        if is_overtaken {
+            self.head.1 = at;
+        } else if is_whole || seq > self.head.0 {
+            self.head = (seq, at);
+        } else {
+            return;
+        }
+        if self.heads.len() == HEADS {
+            self.heads.pop_front();
+        }
+        self.heads.push_back(self.head);
+    }
 }
 
 /// All that a venue said of one book.
@@ -108,17 +148,7 @@ impl Truth {
         }
         self.recent.push_back(at);
         let stream = self.streams.entry(entry.stream).or_default();
-        stream.arrivals += 1;
-        if is_whole && stream.whole_at.is_none() && stream.head.0 > seq {
-            // Changes that overtook the whole book they follow are news from now on.
-            stream.head.1 = at;
-        } else if is_whole || seq > stream.head.0 {
-            stream.head = (seq, at);
-        }
-        if is_whole {
-            stream.whole_at = Some(at);
-            stream.wholes += 1;
-        }
+        stream.arrive(seq, is_whole, at);
         let known = self.said.get(&(entry.stream, seq));
         if let Some(known) = known {
             if (&known.bids, &known.asks) == (&entry.bids, &entry.asks) {

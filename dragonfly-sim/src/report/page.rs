@@ -16,7 +16,9 @@ pub fn page(results: &[Result], commit: Option<&str>, command: &str) -> String {
         Some(commit) => format!("Every figure is of commit `{}`.", cell(commit)),
         None => "The commit was not recorded.".to_owned(),
     };
-    page += " [ARCHITECTURE.md](ARCHITECTURE.md) says how each check works.\n\n";
+    page += " [ARCHITECTURE.md](ARCHITECTURE.md) says how each check works. A violation ends a run. \
+        Times and ratios are measured and stand beside what they are held to; one that misses it is \
+        to be read here, for a busy machine can be the reason.\n\n";
     page += "## Promises\n\n| | Promise | Held to | Shown by | Figure |\n|---|---|---|---|---|\n";
     PROMISES
         .iter()

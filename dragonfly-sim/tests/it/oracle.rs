@@ -233,6 +233,21 @@ fn an_update_that_is_not_shown_is_found() {
 }
 
 #[test]
+fn a_leg_that_stands_still_while_its_book_never_rests_is_found() {
+    let mut oracle = oracle();
+    oracle.view(view(10, 1, &LIVE, &RIGHT));
+    for seq in 2..12 {
+        let at = SECOND + seq * SECOND / 50;
+        let bids = format!("9 {seq} 8 1");
+        oracle.record(said(at, "a", (1, seq), &bids, "11 1"));
+        oracle.record(looked(at));
+    }
+    assert_eq!(rules(&oracle), [Rule::Freshness]);
+    let what = oracle.violations()[0].to_string();
+    assert!(what.contains("seq 2 arrived 60 ms ago"), "{what}");
+}
+
+#[test]
 fn a_leg_that_is_heard_of_may_not_turn_stale() {
     let mut oracle = oracle();
     oracle.view(view(10, 1, &LIVE, &RIGHT));

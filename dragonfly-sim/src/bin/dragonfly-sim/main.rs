@@ -17,8 +17,9 @@ use clap::{Parser, Subcommand};
 /// `serve` makes markets and speaks for them as real venues do, over WebSocket and TLS, and fails as
 /// a plan wants it, so that a bot or a server can be tried against an outage. `replay` plays
 /// recordings in the same way, the same messages every time. `fuzz` runs the product's own feeds and
-/// aggregators against generated markets and faults, each run out of a seed; `check` judges what was
-/// written down of a run.
+/// aggregators against generated markets and faults, each run out of a seed, `drill` its release
+/// programs over real sockets, and `model` its state machines alone; `check` judges what was written
+/// down of a run, and `report` makes a page of what all of them found.
 #[derive(Parser)]
 #[command(name = "dragonfly-sim", version)]
 struct Cli {
@@ -73,6 +74,8 @@ enum Command {
     #[command(after_help = "Example:\n  dragonfly-sim model --updates 15000000")]
     Model(model::Model),
     /// Judge a ledger and the views a client was shown, both as `fuzz --out` writes them.
+    ///
+    /// Those that `drill --out` or `serve --ledger` writes are of real time: use --real-time.
     ///
     /// Exits with 1 if any rule was broken.
     Check(check::Check),

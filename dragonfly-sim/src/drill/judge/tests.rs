@@ -159,3 +159,23 @@ fn who_goes_on_showing_what_is_old_is_found_and_who_said_so_is_not() {
         "an update that is not shown"
     );
 }
+
+#[test]
+fn a_client_that_a_living_server_cuts_off_is_found_unless_it_was_told_or_the_server_was_killed() {
+    let mut lines = right();
+    lines.remove(2);
+    assert!(
+        found(&lines, &[]).contains(&Rule::Failure),
+        "nobody told it"
+    );
+    let mut judge = Judge::new(10, Limits::real_time(), &[true], Trace::default());
+    judge.take(entry(10, "bybit", 1, "100", "101"));
+    judge.take(entry(11, "kraken", 1, "99", "101"));
+    for (at, line) in [(12, both(1, 1, "100")), (31, loss())] {
+        let (at, text) = (at * MS, line.to_string());
+        judge.take(News::Shown(0, Written { at, text }));
+    }
+    judge.killed(30 * MS);
+    judge.judge(u64::MAX);
+    assert_eq!(judge.finish().0, []);
+}
