@@ -154,7 +154,7 @@ impl Oracle {
         self.judged.entries += 1;
         self.heard.insert(entry.socket, entry.at);
         let book = self.book(&entry.venue, &entry.symbol);
-        if let Err(what) = self.truths[book].take(entry) {
+        if let Err(what) = self.truths[book].take(entry, self.limits.recount_images) {
             self.violations.push(what);
         }
     }

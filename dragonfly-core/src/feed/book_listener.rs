@@ -168,6 +168,7 @@ impl<D: Decoder> Listener for BookListener<D> {
             heard: Heard::Data,
             error: None,
             lost: false,
+            number: None,
             due: None,
         };
         // The decoder is lent apart from the books it feeds.

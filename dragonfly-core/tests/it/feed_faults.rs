@@ -73,6 +73,31 @@ fn a_connections_count_that_restarts_just_below_loses_no_change() {
     assert!(bench.states().contains(&gap));
 }
 
+/// Of the new count 0 was passed over as late and 1 could not be read: 2 is not the 2 of before.
+#[test]
+fn a_restarted_count_that_comes_by_the_last_number_is_not_taken_for_the_same_message() {
+    let mut bench = Bench::open(SequenceRule::Connection);
+    bench.hear("snapshot a 2 1 2").unwrap();
+    bench.hear("count 0").unwrap();
+    assert!(bench.hear("bad").is_err());
+    assert_eq!(
+        bench.hear("delta a 2 1.2 2"),
+        Ok(Verdict::Close(Cause::SequenceGap))
+    );
+    let gap = state("a", BookState::Gap, Cause::SequenceGap);
+    assert!(bench.states().contains(&gap));
+}
+
+/// The same message twice changes nothing; what follows it goes on from it.
+#[test]
+fn the_last_message_once_more_disturbs_nothing() {
+    let mut bench = Bench::open(SequenceRule::Connection);
+    bench.hear("snapshot a 5 1 2").unwrap();
+    for message in ["delta a 6 1.1 2", "delta a 6 1.1 2", "delta a 7 1.2 2"] {
+        assert_eq!(bench.hear(message), Ok(Verdict::Continue), "{message}");
+    }
+}
+
 #[test]
 fn a_late_message_alone_disturbs_nothing() {
     let mut bench = Bench::open(SequenceRule::Connection);

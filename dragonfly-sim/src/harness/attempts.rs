@@ -68,8 +68,11 @@ impl World<'_> {
         let now = self.now;
         let latency = self.scenario.latency;
         let end = &mut self.ports[port];
+        // Attempts that only a budget holds back come at its beat, in whole seconds.
+        let since = end.attempts.last().map_or(1, |before| now - before);
+        let lost = end.lost_at.take().filter(|_| !since.is_multiple_of(SECOND));
+        self.waits.extend(lost.map(|lost| now - lost));
         end.attempts.push(now);
-        self.waits.extend(end.lost_at.take().map(|lost| now - lost));
         let recent = end
             .attempts
             .iter()

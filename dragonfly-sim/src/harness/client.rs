@@ -23,7 +23,7 @@ use super::{
 };
 
 /// How many rounds the flow may go at one moment before it must have come to rest.
-const MOST_ROUNDS: usize = 20_000;
+const MOST_ROUNDS: usize = 1_000_000;
 
 /// The flow, its clock, and the end where its views come out.
 pub(super) struct Client {

@@ -29,7 +29,7 @@ const LOOK: u64 = 50 * MS;
 /// How long every leg must be well before the run may end.
 const WELL: u64 = 2 * SECOND;
 /// How long faults that have not fired are waited for after the last was due.
-const PATIENCE: u64 = 120 * SECOND;
+const PATIENCE: u64 = 600 * SECOND;
 /// How many moments in a row may be the same one.
 const MOST_AT_ONCE: u32 = 20_000;
 

@@ -55,6 +55,15 @@ struct Kept {
     was_short: (bool, bool),
 }
 
+/// What is known of a message while its updates are taken.
+#[derive(Debug, Default)]
+struct Said {
+    /// A message before it is missing.
+    is_lost: bool,
+    /// Its number, once it is known to be the next.
+    number: Option<u64>,
+}
+
 /// One connection of a venue.
 #[derive(Clone, Debug)]
 pub(super) struct Listener {
@@ -208,7 +217,9 @@ impl Listener {
     /// A message that is no market data.
     pub(super) fn heartbeat(&mut self, count: Option<u64>, now: u64, tally: &mut Tally) -> Answer {
         self.heard = Some(now);
-        if self.rules.numbers == Numbers::Connection && self.skips(count, &mut false, tally).1 {
+        if self.rules.numbers == Numbers::Connection
+            && self.skips(count, &mut Said::default(), tally).1
+        {
             return self.lost(now);
         }
         Answer::Control
@@ -224,10 +235,10 @@ impl Listener {
         tally: &mut Tally,
     ) -> Vec<Answer> {
         self.heard = Some(now);
-        let (mut failed, mut has_stranger, mut is_lost) = (Vec::new(), false, false);
+        let (mut failed, mut has_stranger, mut said) = (Vec::new(), false, Said::default());
         for update in updates {
             if self.rules.numbers == Numbers::Connection
-                && self.skips(update.count, &mut is_lost, tally).0
+                && self.skips(update.count, &mut said, tally).0
             {
                 continue;
             }
@@ -238,7 +249,7 @@ impl Listener {
                 failed.push(update.book);
             }
         }
-        if is_lost {
+        if said.is_lost {
             return vec![self.lost(now)];
         }
         let mut answers = Vec::new();
@@ -266,32 +277,34 @@ impl Listener {
     }
 
     /// Whether a message of this number is not to be applied, and whether one before it is missing.
-    fn skips(&mut self, count: Option<u64>, is_lost: &mut bool, tally: &mut Tally) -> (bool, bool) {
+    fn skips(&mut self, count: Option<u64>, said: &mut Said, tally: &mut Tally) -> (bool, bool) {
         let Some(number) = count else {
-            return (*is_lost, *is_lost);
+            return (said.is_lost, said.is_lost);
         };
         let (last, old, late) = &mut self.count;
         match *last {
             Some(known) if number > known + 1 => {
                 tally.note(Kind::CountGap);
-                *is_lost = true;
+                said.is_lost = true;
                 (true, true)
             }
-            Some(known) if number <= known && late.is_some_and(|late| late + 1 == number) => {
+            Some(_) if said.number == Some(number) => (said.is_lost, said.is_lost),
+            Some(known) if number <= known && late.is_some_and(|late| late < number) => {
                 tally.note(Kind::CountRestart);
-                *is_lost = true;
+                said.is_lost = true;
                 (true, true)
             }
-            Some(known) if number < known => {
+            Some(known) if number <= known => {
                 tally.note(Kind::CountBack);
                 *old += 1;
                 *late = Some(number);
-                *is_lost |= *old >= OLD_IN_A_ROW;
-                (true, *is_lost)
+                said.is_lost |= *old >= OLD_IN_A_ROW;
+                (true, said.is_lost)
             }
             _ => {
                 self.count = (Some(number), 0, None);
-                (*is_lost, *is_lost)
+                said.number = Some(number);
+                (said.is_lost, said.is_lost)
             }
         }
     }

@@ -133,7 +133,9 @@ impl Truth {
     }
 
     /// Takes an entry; an error when it contradicts an earlier one.
-    pub(super) fn take(&mut self, entry: Entry) -> Result<(), Violation> {
+    /// Of a venue that sends nothing but images, those of a new count are no news before `recount` of
+    /// them, and those of the past never.
+    pub(super) fn take(&mut self, entry: Entry, recount: u64) -> Result<(), Violation> {
         let Entry {
             at, seq, is_whole, ..
         } = entry;
@@ -143,12 +145,17 @@ impl Truth {
             let what = format!("the ledger has seq {seq} out of the order of its prices");
             return Err(Violation::new(Rule::Failure, at, book, what));
         }
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(at);
+        let is_imaging = self.is_imaging();
+        let is_first = self.streams.keys().next() == Some(&entry.stream);
         let stream = self.streams.entry(entry.stream).or_default();
+        let is_past = seq < stream.head.0 || !is_first && stream.arrivals < recount;
         stream.arrive(seq, is_whole, at);
+        if !(is_imaging && is_past) {
+            if self.recent.len() == RECENT {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(at);
+        }
         let known = self.said.get(&(entry.stream, seq));
         if let Some(known) = known {
             if (&known.bids, &known.asks) == (&entry.bids, &entry.asks) {

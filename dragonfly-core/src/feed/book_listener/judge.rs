@@ -27,6 +27,8 @@ pub(super) struct Judge {
     pub(super) error: Option<FeedError>,
     /// A message of the connection is missing before this one.
     pub(super) lost: bool,
+    /// The message's number, once it is known to be the next.
+    pub(super) number: Option<u64>,
     /// When the first of the books that have changed their state calls for something.
     pub(super) due: Option<Nanos>,
 }
@@ -41,14 +43,15 @@ impl Judge {
                 self.lost = true;
                 true
             }
-            // What goes on from a message that was passed over as late shows that the count has
-            // restarted, and that the message was none of the past.
-            Some(known) if seq <= known && count.passed.is_some_and(|late| seq == late + 1) => {
+            // Several updates may share one message and its number.
+            Some(known) if seq == known && self.number == Some(seq) => self.lost,
+            // Two messages passed over as late, of which the second is the newer, show that the
+            // count has restarted, and that neither was of the past.
+            Some(known) if seq <= known && count.passed.is_some_and(|late| late < seq) => {
                 self.lost = true;
                 true
             }
-            // Several updates may share one message and its number.
-            Some(known) if seq < known => {
+            Some(known) if seq <= known => {
                 count.old_in_a_row += 1;
                 count.passed = Some(seq);
                 self.lost |= count.old_in_a_row >= OLD_MESSAGES;
@@ -56,6 +59,7 @@ impl Judge {
             }
             _ => {
                 (count.last, count.old_in_a_row, count.passed) = (Some(seq), 0, None);
+                self.number = Some(seq);
                 self.lost
             }
         }
