@@ -54,6 +54,8 @@ pub(super) struct Judge {
     viewers: Vec<Viewer>,
     /// How many servers have been killed.
     killed: u32,
+    /// Until when a server that stood still may cut its clients off.
+    excused_until: u64,
     /// What each view of each server showed, whoever it was shown to first.
     digests: HashMap<(u32, u64), u64>,
     own: Vec<Violation>,
@@ -90,6 +92,7 @@ impl Judge {
             slow: Oracle::new(patient),
             viewers: prompt.iter().map(viewer).collect(),
             killed: 0,
+            excused_until: 0,
             digests: HashMap::new(),
             own: Vec::new(),
             trace,
@@ -178,7 +181,7 @@ impl Judge {
             return;
         };
         let is_cut = viewer.is_prompt && viewer.last.is_some() && !viewer.was_told;
-        let is_unasked = is_cut && viewer.server == killed;
+        let is_unasked = is_cut && viewer.server == killed && at > self.excused_until;
         viewer.loss = Some((at - AHEAD, why.to_owned()));
         viewer.server = killed;
         viewer.connection += 1;
@@ -228,6 +231,12 @@ impl Judge {
     pub(super) fn killed(&mut self, at: u64) {
         self.killed += 1;
         self.figures.killed(at);
+    }
+
+    /// The server stands still until then: its pings may have gone unanswered when it goes on, and it
+    /// then takes its clients for gone.
+    pub(super) const fn excuse(&mut self, until: u64) {
+        self.excused_until = until + AHEAD;
     }
 
     /// Notes a broken promise.

@@ -244,6 +244,7 @@ impl<'a> Run<'a> {
                 Blow::StopServer(time) => {
                     // Until it goes on, and a while longer.
                     self.patient_until = self.clock.mono().0 + time + GRACE;
+                    self.judge.excuse(self.patient_until);
                     self.server.signal(Signal::STOP);
                     self.listen(time);
                     self.server.signal(Signal::CONT);

@@ -178,4 +178,15 @@ fn a_client_that_a_living_server_cuts_off_is_found_unless_it_was_told_or_the_ser
     judge.killed(30 * MS);
     judge.judge(u64::MAX);
     assert_eq!(judge.finish().0, []);
+    let mut lines = right();
+    lines.remove(2);
+    let mut judge = Judge::new(10, Limits::real_time(), &[true, false], Trace::default());
+    judge.excuse(40 * MS);
+    for (at, client, line) in lines {
+        let text = line.to_string();
+        judge.take(News::Shown(client, Written { at: at * MS, text }));
+    }
+    judge.judge(u64::MAX);
+    let (found, _) = judge.finish();
+    assert!(!found.iter().any(|v| v.to_string().contains("is cut off")));
 }
