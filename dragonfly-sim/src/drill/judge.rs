@@ -54,6 +54,9 @@ pub(super) struct Judge {
     viewers: Vec<Viewer>,
     /// How many servers have been killed.
     killed: u32,
+    judged_until: u64,
+    /// How long an update may take to be shown, in ns.
+    lag: u64,
     /// Until when a server that stood still may cut its clients off.
     excused_until: u64,
     /// What each view of each server showed, whoever it was shown to first.
@@ -72,7 +75,7 @@ enum Waiting {
 impl Judge {
     /// A judge of one client for each item of `prompt`, which says whether it is held to times.
     pub(super) fn new(depth: usize, limits: Limits, prompt: &[bool], trace: Trace) -> Self {
-        let mut patient = limits.clone();
+        let (mut patient, lag) = (limits.clone(), limits.lag);
         // What a slow client is shown was right, but long ago.
         (patient.view_delay, patient.alive) = (u64::MAX, 0);
         let viewer = |is_prompt: &bool| Viewer {
@@ -92,6 +95,8 @@ impl Judge {
             slow: Oracle::new(patient),
             viewers: prompt.iter().map(viewer).collect(),
             killed: 0,
+            judged_until: 0,
+            lag,
             excused_until: 0,
             digests: HashMap::new(),
             own: Vec::new(),
@@ -116,6 +121,7 @@ impl Judge {
 
     /// Judges all that happened until then.
     pub(super) fn judge(&mut self, until: u64) {
+        self.judged_until = self.judged_until.max(until);
         while let Some(first) = self.waiting.first_entry() {
             if first.key().0 > until {
                 return;
@@ -258,13 +264,14 @@ impl Judge {
     /// to times shows every book, as it is.
     pub(super) fn ailing(&self, books: &[(String, String)]) -> Vec<String> {
         let mut ailing = Vec::new();
+        let by = self.judged_until.saturating_sub(self.lag);
         for (number, viewer) in self.viewers.iter().enumerate() {
             if !viewer.is_prompt {
                 continue;
             }
             let stream = self.stream(number);
             for (venue, symbol) in books {
-                if let Err(what) = self.prompt.is_settled(&stream, venue, symbol) {
+                if let Err(what) = self.prompt.is_settled_since(&stream, venue, symbol, by) {
                     ailing.push(format!("{stream}: {venue} {symbol} {what}"));
                 }
             }

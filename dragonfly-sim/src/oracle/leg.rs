@@ -205,6 +205,21 @@ impl Oracle {
     /// # Errors
     /// What is shown instead.
     pub fn is_settled(&self, stream: &str, venue: &str, symbol: &str) -> Result<(), String> {
+        self.is_settled_since(stream, venue, symbol, u64::MAX)
+    }
+
+    /// The same of a venue that never rests: whether the leg shows what the venue had said `by` then,
+    /// or anything newer.
+    ///
+    /// # Errors
+    /// What is shown instead.
+    pub fn is_settled_since(
+        &self,
+        stream: &str,
+        venue: &str,
+        symbol: &str,
+        by: u64,
+    ) -> Result<(), String> {
         let book = self.books.get(venue).and_then(|of| of.get(symbol));
         let told = self.streams.get(stream).map(|at| &self.told[*at]);
         let shown = book.and_then(|book| told?.leg(*book));
@@ -221,8 +236,11 @@ impl Oracle {
             .iter()
             .rev()
             .find(|(_, s)| s.whole_at.is_some());
-        let Some((newest, head)) = newest.map(|(number, s)| (*number, s.head)) else {
+        let Some((newest, head)) = newest.map(|(number, s)| (*number, s.head_by(by))) else {
             return Err("is live without a book".to_owned());
+        };
+        let Some(head) = head.filter(|head| at != newest || head.0 > shown.seq) else {
+            return Ok(());
         };
         let (Some(said), Some(last)) = (truth.said(at, shown.seq), truth.said(newest, head.0))
         else {

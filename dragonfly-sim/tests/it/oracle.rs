@@ -245,6 +245,8 @@ fn a_leg_that_stands_still_while_its_book_never_rests_is_found() {
     assert_eq!(rules(&oracle), [Rule::Freshness]);
     let what = oracle.violations()[0].to_string();
     assert!(what.contains("seq 2 arrived 60 ms ago"), "{what}");
+    let settled = |by| oracle.is_settled_since("bbo", "a", "X", by).is_ok();
+    assert!(settled(SECOND) && !settled(2 * SECOND));
 }
 
 #[test]
