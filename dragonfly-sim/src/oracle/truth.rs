@@ -48,7 +48,13 @@ impl Stream {
 
     /// An update arrives. Changes that overtook the whole book they follow are news from then on.
     fn arrive(&mut self, seq: u64, is_whole: bool, at: u64) {
+        // Where every message is a whole book, an older one that comes late is out of date.
+        let is_imaging = self.wholes == self.arrivals && self.wholes > 1;
         self.arrivals += 1;
+        if is_imaging && is_whole && seq < self.head.0 {
+            (self.whole_at, self.wholes) = (Some(at), self.wholes + 1);
+            return;
+        }
         let is_overtaken = is_whole && self.whole_at.is_none() && self.head.0 > seq;
         if is_whole {
             if seq <= self.head.0 {
