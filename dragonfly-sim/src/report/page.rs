@@ -47,8 +47,13 @@ fn row(page: &mut String, promise: &Promise, results: &[Result]) {
 /// What a result says of a promise: its own figures, or how much was judged.
 fn figure(id: &str, result: &Result) -> String {
     let mut parts = vec![broken(result.violations)];
+    // What shows one promise alone is about nothing else.
+    let is_alone = matches!(&result.promises[..], [only] if only == id);
     let own = result.figures.iter().filter_map(|(name, value)| {
-        let name = name.strip_prefix(id)?.strip_prefix(':')?;
+        let of_it = name
+            .strip_prefix(id)
+            .and_then(|name| name.strip_prefix(':'));
+        let name = of_it.or_else(|| is_alone.then_some(name))?;
         Some(format!("{}: {}", cell(name.trim()), cell(value)))
     });
     parts.extend(own);
