@@ -236,6 +236,12 @@ impl Live {
         self.floor.get().arrivals.iter().copied().collect()
     }
 
+    /// How many times a client took a certificate that it must refuse: of an unknown authority, for
+    /// another host, or out of date.
+    pub fn credulous(&self) -> u64 {
+        self.floor.get().credulous
+    }
+
     /// How many connections were let in since the start.
     pub fn connections(&self) -> u64 {
         self.floor.get().connections

@@ -368,6 +368,10 @@ impl<'a> Run<'a> {
             let what = format!("{kind}, number {place} of the plan, never happened");
             self.judge.find(Rule::Fired, now, "venues", what);
         }
+        if self.live.credulous() > 0 {
+            let what = "a certificate that must be refused was taken";
+            self.judge.find(Rule::Failure, now, "server", what);
+        }
         if self.live.early_attempts() > 0 {
             let what = "a venue that had asked to wait was called too soon";
             self.judge.find(Rule::Storm, now, "server", what);

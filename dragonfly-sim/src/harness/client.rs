@@ -22,8 +22,12 @@ use super::{
     source::{Ears, Socket},
 };
 
-/// How many rounds the flow may go at one moment before it must have come to rest.
-const MOST_ROUNDS: usize = 1_000_000;
+/// How many rounds the flow may go at one moment before it must have come to rest, besides those it
+/// takes to read what waits.
+const MOST_ROUNDS: usize = 20_000;
+/// How many rounds a message that waits may take: it is read in one, and what comes of it moves on in
+/// the others.
+const ROUNDS_A_MESSAGE: usize = 4;
 
 /// The flow, its clock, and the end where its views come out.
 pub(super) struct Client {
@@ -72,12 +76,18 @@ impl Client {
     }
 
     /// Steps the flow until it rests, and hands over the views that come out of it, unless the
-    /// reader is `away` and leaves them where they are.
+    /// reader is `away` and leaves them where they are. So many messages are `waiting` to be read.
     ///
     /// # Errors
     /// Says why the flow cannot go on, or that it does not come to rest.
-    pub(super) fn run(&mut self, away: bool, view: &mut dyn FnMut(&Shown)) -> Result<(), String> {
-        for _ in 0..MOST_ROUNDS {
+    pub(super) fn run(
+        &mut self,
+        away: bool,
+        waiting: usize,
+        view: &mut dyn FnMut(&Shown),
+    ) -> Result<(), String> {
+        let most = MOST_ROUNDS + waiting * ROUNDS_A_MESSAGE;
+        for _ in 0..most {
             let work = self.flow.step(self.clock.mono());
             let work = work.map_err(|error: StepError| error.to_string())?;
             let mut moved = work == Work::Busy;
@@ -102,7 +112,7 @@ impl Client {
             }
         }
         Err(format!(
-            "the flow does not rest after {MOST_ROUNDS} rounds at one moment"
+            "the flow does not rest after {most} rounds at one moment, with {waiting} messages to read"
         ))
     }
 }

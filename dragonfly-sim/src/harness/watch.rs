@@ -36,8 +36,10 @@ impl World<'_> {
             witness.note(now, &|| telling::words(view));
             oracle.judge(view);
         };
+        let waiting = self.ports.iter().map(|port| port.line.get().inbox.len());
+        let waiting = waiting.sum();
         let ran = match &mut self.client {
-            Ok(client) => client.run(is_away, &mut see),
+            Ok(client) => client.run(is_away, waiting, &mut see),
             Err(why) => Err(why.clone()),
         };
         if let Some(leg) = lost {

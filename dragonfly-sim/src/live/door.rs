@@ -181,6 +181,7 @@ impl Door {
             return self.proved(attempt, is_impostor);
         };
         if is_impostor {
+            self.floor.get().credulous += 1;
             tracing::warn!(
                 ?kind,
                 "the client trusts a certificate that it must not trust"

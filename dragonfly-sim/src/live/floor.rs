@@ -87,6 +87,8 @@ pub(super) struct Floor {
     pub(super) is_calm: bool,
     /// The last attempts to connect.
     pub(super) arrivals: VecDeque<Arrival>,
+    /// How many clients took a certificate that they must refuse.
+    pub(super) credulous: u64,
     /// Wakes the market.
     pub(super) wake: Arc<Notify>,
 }

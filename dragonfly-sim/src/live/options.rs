@@ -177,6 +177,7 @@ impl Options {
             is_provoking: false,
             is_calm: false,
             arrivals: VecDeque::new(),
+            credulous: 0,
             wake: Arc::default(),
             clock: self.clock.clone(),
             started: self.clock.mono().0,

@@ -39,6 +39,15 @@ pub(crate) fn secure(ca_pem: &str, url: &str, patience: Duration) -> Result<Secu
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    connect(config, url, patience)
+}
+
+/// The same with whatever `config` trusts.
+pub(crate) fn connect(
+    config: ClientConfig,
+    url: &str,
+    patience: Duration,
+) -> Result<Secure, String> {
     let address = url.strip_prefix("wss://localhost:").unwrap();
     let port = address.split('/').next().unwrap().parse().unwrap();
     let tcp = TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), patience);

@@ -1,17 +1,22 @@
 //! Faults over real sockets: a client that knows nothing of the framework notices each of them, and
 //! each is counted.
 
-use std::{collections::BTreeSet, io::ErrorKind, time::Duration};
+use std::{collections::BTreeSet, io::ErrorKind, sync::Arc, time::Duration};
 
 use dragonfly_core::clock::{Clock, Nanos};
 use dragonfly_sim::{
     fault::{Fault, Kind},
     live::Live,
 };
+use rustls::{
+    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
 use tungstenite::{Error, Message, error::ProtocolError};
 
 use crate::{
-    client::{Secure, secure},
+    client::{Secure, connect, secure},
     live::{options, request, start},
 };
 
@@ -230,4 +235,75 @@ fn faults_of_messages_and_venues_are_counted() {
         .collect();
     assert!(cases.len() > 15);
     all(&cases);
+}
+
+/// Takes any certificate, as no client may.
+#[derive(Debug)]
+struct Credulous(rustls::crypto::CryptoProvider);
+
+impl ServerCertVerifier for Credulous {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let algorithms = self.0.signature_verification_algorithms;
+        algorithms.supported_schemes()
+    }
+}
+
+#[test]
+fn a_client_that_takes_a_wrong_certificate_is_found_out() {
+    let (live, _ledger) = start(options("kraken"));
+    live.inject(&Fault::new(Kind::UnknownCa, 1.0)).unwrap();
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let config = ClientConfig::builder_with_provider(Arc::new(provider.clone()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Credulous(provider)))
+        .with_no_client_auth();
+    let url = live.endpoint("kraken").unwrap();
+    let began = Clock::monotonic();
+    while live.credulous() == 0 {
+        assert!(began.mono() < LIMIT, "nobody found out");
+        let Ok(stream) = connect(config.clone(), url, PATIENCE) else {
+            continue;
+        };
+        if let Ok((mut socket, _)) = tungstenite::client(url, stream) {
+            // A connection that is up is cut for the sake of the next attempt.
+            socket.send(Message::text(request("kraken"))).ok();
+            while live.credulous() == 0 && socket.read().is_ok() {}
+        }
+    }
+    assert_eq!(
+        live.fired().get(&Kind::UnknownCa),
+        Some(&0),
+        "nobody refused it"
+    );
 }

@@ -104,7 +104,7 @@ fn rate(text: &str) -> Result<Rate, String> {
 }
 
 /// Serves until the time is over or the program is told to end; true when every fault of the plan
-/// has fired.
+/// has fired and no client took a wrong certificate.
 pub(crate) fn serve(args: &Serve) -> Result<bool, String> {
     if args.list {
         list();
@@ -119,7 +119,7 @@ pub(crate) fn serve(args: &Serve) -> Result<bool, String> {
     let ending = Ending::new().map_err(|error| error.to_string())?;
     tell(&live, args.ca_out.as_deref());
     ending.wait(args.seconds);
-    let unfired = live.unfired();
+    let (unfired, credulous) = (live.unfired(), live.credulous());
     for (kind, count) in live.fired() {
         println!("fault {kind} {count}");
     }
@@ -127,7 +127,10 @@ pub(crate) fn serve(args: &Serve) -> Result<bool, String> {
     for (at, kind) in &unfired {
         eprintln!("fault {} ({kind}) never fired", at + 1);
     }
-    Ok(unfired.is_empty())
+    if credulous > 0 {
+        eprintln!("a certificate that must be refused was taken {credulous} times");
+    }
+    Ok(unfired.is_empty() && credulous == 0)
 }
 
 /// Says where to connect, and how the project's own server does.
