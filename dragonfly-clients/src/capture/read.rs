@@ -69,6 +69,8 @@ pub struct Reader<R> {
     input: R,
     line: u64,
     max_line: usize,
+    /// How many bytes of empty lines came since the last other line.
+    empty: usize,
     buffer: Vec<u8>,
     ended: bool,
 }
@@ -112,13 +114,14 @@ impl<R: BufRead> Reader<R> {
             input,
             line: 0,
             max_line: MAX_LINE,
+            empty: 0,
             buffer: Vec::new(),
             ended: false,
         }
     }
 
     /// Passes over lines of more than `bytes`, each an error, and holds no more; 64 MiB by default.
-    /// A line 16 times as long ends the reading.
+    /// A line 16 times as long ends the reading, and so do empty lines of more than `bytes` in a row.
     #[must_use]
     pub const fn max_line(mut self, bytes: usize) -> Self {
         self.max_line = bytes;
@@ -170,6 +173,16 @@ impl<R: BufRead> Reader<R> {
         }
     }
 
+    /// There is nothing more to read.
+    fn broke_off(&mut self, reason: String) -> CaptureError {
+        self.ended = true;
+        CaptureError::Read {
+            name: self.name.clone(),
+            line: self.line,
+            reason,
+        }
+    }
+
     fn broken(&self, reason: String) -> CaptureError {
         CaptureError::Line {
             name: self.name.clone(),
@@ -187,24 +200,25 @@ impl<R: BufRead> Iterator for Reader<R> {
             let filled = self.fill();
             self.line += u64::from(matches!(filled, Ok(Line::Whole | Line::TooLong)));
             match filled {
-                Ok(Line::Whole) if self.buffer.trim_ascii().is_empty() => {}
+                Ok(Line::Whole) if self.buffer.trim_ascii().is_empty() => {
+                    self.empty = self.empty.saturating_add(self.buffer.len() + 1);
+                    if self.empty > self.max_line {
+                        // Like a line without end: a few bytes can become line breaks for hours.
+                        return Some(Err(self.broke_off("empty lines without end".into())));
+                    }
+                }
                 Ok(Line::Whole) => {
+                    self.empty = 0;
                     return Some(line::decode(&self.buffer).map_err(|what| self.broken(what)));
                 }
                 Ok(Line::TooLong) => {
+                    self.empty = 0;
                     return Some(Err(
                         self.broken(format!("longer than {} bytes", self.max_line))
                     ));
                 }
                 Ok(Line::None) => self.ended = true,
-                Err(error) => {
-                    self.ended = true;
-                    return Some(Err(CaptureError::Read {
-                        name: self.name.clone(),
-                        line: self.line,
-                        reason: error.to_string(),
-                    }));
-                }
+                Err(error) => return Some(Err(self.broke_off(error.to_string()))),
             }
         }
         None
@@ -272,6 +286,19 @@ mod tests {
         let error = all[3].as_ref().unwrap_err().to_string();
         let ends = "reading broke off after line 3: a line without end";
         assert!(error.ends_with(ends), "{error}");
+    }
+
+    #[test]
+    fn empty_lines_without_end_end_the_reading() {
+        let good = "{\"ts\":1,\"dir\":\"in\",\"msg\":\"a\"}\n";
+        let empty = " \n".repeat(good.len() / 2);
+        let kept = [&*empty, good, &*empty, good].concat();
+        assert_eq!(texts(kept.as_bytes(), good.len()), ["a", "a"]);
+        let text = [good, &*empty, "\n", "\n", good].concat();
+        let texts = texts(text.as_bytes(), good.len());
+        assert_eq!((texts.len(), &*texts[0]), (2, "a"));
+        let ends = "empty lines without end";
+        assert!(texts[1].ends_with(ends), "{}", texts[1]);
     }
 
     #[test]
