@@ -3,6 +3,7 @@
 mod table;
 
 use std::{
+    fmt,
     io::{self, Write},
     process::ExitCode,
 };
@@ -18,14 +19,15 @@ pub fn explain(error: &clap::Error) -> ExitCode {
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     ) {
-        print!("{error}");
+        // Whoever asked for help does not read it.
+        write(&error.to_string()).ok();
         return ExitCode::SUCCESS;
     }
     let text = error.to_string();
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let wanted = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more");
     let line: Vec<&str> = lines.filter(wanted).collect();
-    eprintln!("{} (see --help)", line.join("; "));
+    complain(format_args!("{} (see --help)", line.join("; ")));
     ExitCode::from(2)
 }
 
@@ -55,6 +57,14 @@ impl StopSignals {
             _ = self.interrupt.recv() => {}
         }
     }
+}
+
+/// Writes a line to standard error.
+///
+/// Where it cannot be written, on a disk that is full or to a reader that has left, it is lost: that is
+/// no reason to end.
+pub fn complain(line: fmt::Arguments<'_>) {
+    writeln!(io::stderr(), "{line}").ok();
 }
 
 /// Writes to standard output at once.

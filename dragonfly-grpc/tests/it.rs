@@ -27,4 +27,6 @@ mod it {
     mod server_program;
     #[cfg(feature = "bins")]
     mod stopping;
+    #[cfg(feature = "bins")]
+    mod unwritable;
 }

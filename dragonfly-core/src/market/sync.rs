@@ -61,6 +61,10 @@ pub struct BookSync {
     decimals: (u8, u8),
     window: usize,
     old_in_a_row: u32,
+    /// The highest number of those.
+    newest_old: u64,
+    /// After an image was withdrawn: older ones than this have been heard on the same connection.
+    floor: u64,
     /// How far from the top the last update reached.
     reached: usize,
     stats: SyncStats,
@@ -83,6 +87,8 @@ impl BookSync {
             decimals: (0, 0),
             window: usize::MAX,
             old_in_a_row: 0,
+            newest_old: 0,
+            floor: 0,
             reached: 0,
             stats: SyncStats::default(),
         }
@@ -170,6 +176,11 @@ impl BookSync {
         self.image.asks.clear();
         self.early.clear();
         self.newest = self.seq();
+        self.floor = if state == BookState::Gap && self.is_image {
+            self.last.max(self.floor)
+        } else {
+            0
+        };
         (self.last, self.old_in_a_row) = (0, 0);
         let changed = (self.state, self.cause) != (state, cause);
         (self.state, self.cause) = (state, cause);
@@ -216,7 +227,7 @@ impl BookSync {
 
     fn apply_image(&mut self, update: &BookUpdate) -> Outcome {
         let numbered = self.rules.sequence == SequenceRule::Increasing;
-        if numbered && self.last > 0 && update.last <= self.last {
+        if numbered && (update.last < self.floor || self.last > 0 && update.last <= self.last) {
             return self.take_old_image(update);
         }
         let is_same =
@@ -246,13 +257,19 @@ impl BookSync {
         self.settle(self.image.is_crossed())
     }
 
-    /// The newest image once more proves that the book is still right; any other is out of date.
+    /// The newest image once more proves that the book is still right; any other is out of date, as is
+    /// one that is older than what was withdrawn.
     fn take_old_image(&mut self, update: &BookUpdate) -> Outcome {
-        if update.last == self.last && self.repeats(update) {
+        if self.last > 0 && update.last == self.last && self.repeats(update) {
             self.old_in_a_row = 0;
             return self.settle(self.image.is_crossed());
         }
-        self.take_old(OLD_UPDATES)
+        let outcome = self.take_old(update.last, OLD_UPDATES);
+        if outcome == Outcome::Renew {
+            // Of the new count nothing older than what it has already said.
+            self.floor = self.newest_old;
+        }
+        outcome
     }
 
     /// Whether the image is the update's, as far down as both reach.
@@ -263,10 +280,15 @@ impl BookSync {
         image == self.image
     }
 
-    /// Drops an update that is out of date; when nothing else has come for so many updates, what
+    /// Drops the update of this number, which is out of date; when nothing else has come for so many updates, what
     /// is shown is out of date itself.
-    fn take_old(&mut self, limit: u32) -> Outcome {
+    fn take_old(&mut self, update: u64, limit: u32) -> Outcome {
         self.stats.old += 1;
+        self.newest_old = if self.old_in_a_row == 0 {
+            update
+        } else {
+            self.newest_old.max(update)
+        };
         self.old_in_a_row += 1;
         if self.old_in_a_row < limit {
             return Outcome::Ignored;
@@ -360,7 +382,7 @@ impl BookSync {
     fn apply_in_sequence(&mut self, update: &BookUpdate) -> Outcome {
         match self.follows(update) {
             Follows::Yes => {}
-            Follows::Old => return self.take_old(self.old_limit()),
+            Follows::Old => return self.take_old(update.last, self.old_limit()),
             Follows::Gap => {
                 self.stats.gaps += 1;
                 return self.fail(Cause::SequenceGap);

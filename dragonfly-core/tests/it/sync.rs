@@ -217,6 +217,46 @@ fn images_only_grow_and_a_restarted_count_is_noticed_in_the_end() {
 }
 
 #[test]
+fn of_a_restarted_count_nothing_older_is_shown_than_what_was_heard() {
+    let image = |last| update(UpdateKind::Image, last, last, 10, 20);
+    let mut book = sync(SequenceRule::Increasing);
+    book.apply(&image(1_000));
+    // Two of the sixteen that show the restart have changed places, and the older one comes again.
+    let numbers = (1..=14).chain([16, 15, 15]);
+    let outcomes: Vec<_> = numbers.map(|last| book.apply(&image(last))).collect();
+    assert_eq!(outcomes[15..], [Outcome::Renew, Outcome::Ignored]);
+    assert_eq!(book.state(), BookState::Gap);
+    assert_eq!(book.apply(&image(16)), Outcome::Live);
+    assert_eq!((book.epoch(), book.seq()), (2, 16));
+}
+
+#[test]
+fn after_a_broken_image_an_older_one_is_not_shown_on_the_same_connection() {
+    let image = |last| update(UpdateKind::Image, last, last, 10, 20);
+    let mut unsorted = image(51);
+    unsorted.bids = vec![level(9, 1), level(10, 1)];
+    let withdrawn = || {
+        let mut book = sync(SequenceRule::Increasing);
+        assert_eq!(book.apply(&image(50)), Outcome::Live);
+        assert_eq!(book.apply(&unsorted), Outcome::Renew);
+        book
+    };
+    let mut book = withdrawn();
+    assert_eq!(book.apply(&image(49)), Outcome::Ignored);
+    assert_eq!(book.apply(&image(50)), Outcome::Live);
+    // A count that has restarted meanwhile is noticed as it always is.
+    let mut book = withdrawn();
+    let outcomes: Vec<_> = (1..=16).map(|last| book.apply(&image(last))).collect();
+    assert_eq!(outcomes[14..], [Outcome::Ignored, Outcome::Renew]);
+    assert_eq!(book.apply(&image(17)), Outcome::Live);
+    // A new connection has a count of its own.
+    let mut book = withdrawn();
+    book.reset(BookState::Down, Cause::Disconnected);
+    book.reset(BookState::Syncing, Cause::Subscribed);
+    assert_eq!(book.apply(&image(1)), Outcome::Live);
+}
+
+#[test]
 fn an_image_out_of_order_is_never_shown() {
     let mut book = sync(SequenceRule::None);
     let mut image = update(UpdateKind::Image, 0, 0, 10, 20);

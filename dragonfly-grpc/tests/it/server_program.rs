@@ -311,7 +311,7 @@ fn without_network() -> Program {
 }
 
 /// The first book in which every leg of `count` is in `state`.
-async fn book_with(channel: &Channel, state: LegState, count: usize) -> Book {
+pub(crate) async fn book_with(channel: &Channel, state: LegState, count: usize) -> Book {
     let request = StreamBookRequest {
         policy: Some(Policy::Conflate(
             dragonfly_grpc::proto::v1::Conflate::default(),

@@ -18,6 +18,10 @@ pub(super) enum Blow {
     StopServer(u64),
     /// The slow client stands still for a while, in ns.
     StopClient(u64),
+    /// The server can open no file and no socket for a while, in ns.
+    NoFiles(u64),
+    /// The server is killed and started again where the disk of its log is full.
+    FullDisk,
 }
 
 impl Blow {
@@ -27,6 +31,8 @@ impl Blow {
             Self::KillServer => "server-killed",
             Self::StopServer(_) => "server-stopped",
             Self::StopClient(_) => "client-stopped",
+            Self::NoFiles(_) => "out-of-files",
+            Self::FullDisk => "log-disk-full",
         }
     }
 }
@@ -133,9 +139,7 @@ fn plan(seed: u64, span: u64, random: &mut Random) -> Plan {
         .filter(|kind| !is_left_out(*kind))
         .collect();
     let mut plan = Plan::default();
-    // How many plans there were before.
-    let rank = seed - (seed + 1) / CUTS_EVERY;
-    let first = usize::try_from(rank).unwrap_or(0).wrapping_mul(KINDS);
+    let first = usize::try_from(rank(seed)).unwrap_or(0).wrapping_mul(KINDS);
     // A stride that is prime to the number of kinds mixes kinds that stand together.
     let stride = if kinds.len().is_multiple_of(23) {
         29
@@ -163,6 +167,11 @@ fn plan(seed: u64, span: u64, random: &mut Random) -> Plan {
     plan
 }
 
+/// How many runs of earlier seeds have more than cuts.
+const fn rank(seed: u64) -> u64 {
+    seed - (seed + 1) / CUTS_EVERY
+}
+
 /// How often a minute a kind may happen in a run of seconds.
 const fn most(kind: Kind) -> f64 {
     match kind {
@@ -182,15 +191,18 @@ fn end_early(plan: &mut Plan, span: u64) {
         .for_each(|fault| fault.until_s = until_s);
 }
 
-/// One or two of the three, in turn.
+/// One or two of the five, in turn.
 fn blows(seed: u64, random: &mut Random) -> Vec<(u64, Blow)> {
-    let mut blow = |kind: u64| match kind % 3 {
+    let mut blow = |kind: u64| match kind % 5 {
         0 => Blow::KillServer,
         1 => Blow::StopServer(random.between(500, 6_400) * MS),
-        _ => Blow::StopClient(random.between(3_000, 6_400) * MS),
+        2 => Blow::StopClient(random.between(3_000, 6_400) * MS),
+        3 => Blow::NoFiles(random.between(1_000, 4_000) * MS),
+        _ => Blow::FullDisk,
     };
-    let first = blow(seed);
-    let second = blow(seed + 2);
+    let rank = rank(seed);
+    let first = blow(rank);
+    let second = blow(rank + 2);
     let at =
         |random: &mut Random, from: u64| random.between(from * 1_000, from * 1_000 + 1_500) * MS;
     let mut blows = vec![(at(random, 2), first)];
@@ -226,8 +238,10 @@ mod tests {
                 assert!(at > end, "{blow:?}");
                 end = at
                     + match blow {
-                        Blow::KillServer => 0,
-                        Blow::StopServer(time) | Blow::StopClient(time) => time,
+                        Blow::KillServer | Blow::FullDisk => 0,
+                        Blow::StopServer(time) | Blow::StopClient(time) | Blow::NoFiles(time) => {
+                            time
+                        }
                     };
             }
         }
@@ -244,6 +258,6 @@ mod tests {
         assert_eq!(missing.collect::<Vec<_>>(), Vec::<&Kind>::new());
         let blows = courses.iter().flat_map(|course| &course.blows);
         let names: BTreeSet<&str> = blows.map(|(_, blow)| blow.name()).collect();
-        assert_eq!(names.len(), 3);
+        assert_eq!(names.len(), 5);
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use dragonfly_core::clock::Clock;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, prlimit};
 
 /// A program that runs. It is killed when this is dropped.
 #[derive(Debug)]
@@ -89,6 +89,19 @@ impl Process {
             // A child that has ended stays there until it is waited for: the id is nobody else's.
             kill_process(pid, signal).ok();
         }
+    }
+
+    /// Lets it have so many open files; `None` is as many as this process may have.
+    ///
+    /// # Errors
+    /// When the system does not allow it.
+    pub(super) fn limit_files(&self, most: Option<u64>) -> Result<(), String> {
+        let own = getrlimit(Resource::Nofile);
+        let current = most.or(own.current);
+        let limit = Rlimit { current, ..own };
+        let done = prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit);
+        done.map(drop)
+            .map_err(|error| format!("{}: {error}", self.name))
     }
 
     /// Ends it as nothing can prevent.

@@ -1,5 +1,7 @@
 //! One run: venues, a server and its clients, from their start to their end.
 
+mod blows;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -231,54 +233,6 @@ impl<'a> Run<'a> {
                 }
                 return None;
             }
-        }
-    }
-
-    /// The time of the faults.
-    fn go_wrong(&mut self, began: u64) {
-        for (at, blow) in &self.course.blows {
-            self.listen((began + at).saturating_sub(self.clock.mono().0));
-            *self.blows.entry(blow.name().to_owned()).or_insert(0) += 1;
-            match *blow {
-                Blow::KillServer => self.kill_server(),
-                Blow::StopServer(time) => {
-                    // Until it goes on, and a while longer.
-                    self.patient_until = self.clock.mono().0 + time + GRACE;
-                    self.judge.excuse(self.patient_until);
-                    self.server.signal(Signal::STOP);
-                    self.listen(time);
-                    self.server.signal(Signal::CONT);
-                    // What had come meanwhile is heard of now: silence begins here.
-                    self.patient_until = self.clock.mono().0 + SILENCE;
-                }
-                Blow::StopClient(time) => {
-                    self.clients[SLOW].signal(Signal::STOP);
-                    self.listen(time);
-                    self.clients[SLOW].signal(Signal::CONT);
-                }
-            }
-        }
-        self.listen((began + self.course.span).saturating_sub(self.clock.mono().0));
-        // What has begun late, or has found nothing to happen to, is waited for.
-        let until = began + self.course.span + LATE;
-        while !self.live.unfired().is_empty() && self.clock.mono().0 < until {
-            self.listen(100 * MS);
-        }
-        self.check_running();
-    }
-
-    fn kill_server(&mut self) {
-        self.server.kill();
-        let now = self.clock.mono().0;
-        // What the clients had been sent before comes first.
-        self.judge.judge(now.saturating_sub(HELD));
-        self.judge.killed(now);
-        let ca = self.folder.join(format!("{}.ca.pem", self.course.seed));
-        let log = self.folder.join(format!("{}.server.log", self.course.seed));
-        let arguments = server_arguments(self.course, &self.live, &ca, self.port);
-        match Process::start(&self.options.server, &arguments, "server", &log) {
-            Ok(server) => self.server = server,
-            Err(why) => self.judge.find(Rule::Failure, now, "server", why),
         }
     }
 

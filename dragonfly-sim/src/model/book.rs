@@ -85,7 +85,10 @@ pub(super) struct Book {
     /// Whether the last whole book was an image.
     is_image: bool,
     kept: Vec<Update>,
-    old_in_a_row: u32,
+    /// The numbers of the updates out of date since the last that was not.
+    old_in_a_row: Vec<u64>,
+    /// Images below this number are out of date, though there is no book.
+    least: u64,
     window: Option<usize>,
     /// The most decimals of prices and quantities since the last whole book.
     decimals: (u8, u8),
@@ -111,7 +114,8 @@ impl Book {
             has_begun: false,
             is_image: false,
             kept: Vec::new(),
-            old_in_a_row: 0,
+            old_in_a_row: Vec::new(),
+            least: 0,
             window: None,
             decimals: (0, 0),
             has_misfit: false,
@@ -124,8 +128,14 @@ impl Book {
         self.bids.levels.clear();
         self.asks.levels.clear();
         self.kept.clear();
+        if state != State::Gap || !self.is_image {
+            self.least = 0;
+        } else if self.has_begun {
+            // What it showed is not shown again, nor anything older.
+            self.least = self.seq;
+        }
         self.has_begun = false;
-        self.old_in_a_row = 0;
+        self.old_in_a_row.clear();
         self.state = state;
         self.cause = cause;
         is_news
@@ -179,13 +189,23 @@ impl Book {
                 .collect();
         }
         let is_numbered = rules.numbers == Numbers::Increasing;
-        if is_numbered && self.has_begun && update.last <= self.seq {
-            if update.last == self.seq && bids == self.bids && asks == self.asks {
+        let is_old = match self.has_begun {
+            true => update.last <= self.seq,
+            false => update.last < self.least,
+        };
+        if is_numbered && is_old {
+            let is_last = self.has_begun && update.last == self.seq;
+            if is_last && bids == self.bids && asks == self.asks {
                 tally.note(Kind::ImageAgain);
-                self.old_in_a_row = 0;
+                self.old_in_a_row.clear();
                 return self.conclude(tally);
             }
-            return self.drop_old(update, OLD_IN_A_ROW, tally);
+            let heard = [&self.old_in_a_row[..], &[update.last]].concat();
+            let fate = self.drop_old(update, OLD_IN_A_ROW, tally);
+            if matches!(fate, Fate::Renew) {
+                self.least = heard.into_iter().max().unwrap_or(0);
+            }
+            return fate;
         }
         let prices = |levels: &[Level]| levels.iter().map(|level| level.price).collect::<Vec<_>>();
         if !bids.is_sorted(&prices(&update.bids)) || !asks.is_sorted(&prices(&update.asks)) {
@@ -204,7 +224,7 @@ impl Book {
         };
         self.has_begun = true;
         self.is_image = true;
-        self.old_in_a_row = 0;
+        self.old_in_a_row.clear();
         self.decimals = decimals(update);
         self.conclude(tally)
     }
@@ -344,7 +364,7 @@ impl Book {
             self.asks.set(level.price, level.qty);
         }
         self.cut(tally);
-        self.old_in_a_row = 0;
+        self.old_in_a_row.clear();
         self.seq = if update.last > 0 {
             update.last
         } else {
@@ -369,8 +389,8 @@ impl Book {
             Kind::Old
         });
         self.counts.old += 1;
-        self.old_in_a_row += 1;
-        if self.old_in_a_row < most {
+        self.old_in_a_row.push(update.last);
+        if u32::try_from(self.old_in_a_row.len()).is_ok_and(|old| old < most) {
             return Fate::Nothing;
         }
         tally.note(Kind::Recount);

@@ -22,6 +22,28 @@ fn folder(name: &str) -> PathBuf {
 }
 
 #[test]
+fn what_cannot_be_said_changes_no_exit_code() {
+    let full = || {
+        std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap()
+    };
+    let cases: [(&[&str], i32); 4] = [
+        (&["serve", "--list"], 0),
+        (&["fuzz", "--seeds", "0..1"], 0),
+        (&["--help"], 0),
+        (&["replay"], 2),
+    ];
+    for (arguments, code) in cases {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dragonfly-sim"));
+        command.args(arguments).stdout(full()).stderr(full());
+        let status = command.status().unwrap();
+        assert_eq!(status.code(), Some(code), "{arguments:?}");
+    }
+}
+
+#[test]
 fn wrong_input_is_one_line_and_exit_code_2() {
     let demo = concat!(
         "bybit=",

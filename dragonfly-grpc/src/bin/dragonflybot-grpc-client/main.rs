@@ -1,5 +1,11 @@
 //! The client program: shows the consolidated book of a server.
 
+#![deny(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "they panic where nothing can be written"
+)]
+
 mod json;
 mod options;
 mod screen;
@@ -47,7 +53,7 @@ fn main() -> ExitCode {
     let client = match Client::builder(&options.server).build() {
         Ok(client) => client,
         Err(error) => {
-            eprintln!("error: --server: {error}");
+            program::complain(format_args!("error: --server: {error}"));
             return ExitCode::from(USAGE);
         }
     };
@@ -57,13 +63,13 @@ fn main() -> ExitCode {
         Ok(End::Done) => ExitCode::SUCCESS,
         Ok(End::Interrupted) => ExitCode::from(INTERRUPTED),
         Ok(End::Failed(why)) => {
-            eprintln!("error: {why}");
+            program::complain(format_args!("error: {why}"));
             ExitCode::FAILURE
         }
         // The reader has seen enough, as `head` has.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: cannot write: {error}");
+            program::complain(format_args!("error: cannot write: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -5,7 +5,7 @@ use std::io;
 use dragonfly_core::clock::{Clock, Nanos};
 use dragonfly_grpc::{
     client::{Disconnect, View},
-    program::{draw, none_live, paint, write},
+    program::{complain, draw, none_live, paint, write},
 };
 
 use crate::{
@@ -48,7 +48,7 @@ impl Screen {
     /// The connection is there; its first view follows.
     pub(crate) fn connected(&self) {
         if !self.redraws {
-            eprintln!("connected to {}", self.server);
+            complain(format_args!("connected to {}", self.server));
         }
     }
 
@@ -66,7 +66,9 @@ impl Screen {
         if std::mem::take(&mut self.shows_table) {
             write(&format!("No book: {server}: {why}\n\n"))?;
         }
-        eprintln!("{server}: {why}; no book until it is back, trying again");
+        complain(format_args!(
+            "{server}: {why}; no book until it is back, trying again"
+        ));
         Ok(())
     }
 
@@ -99,7 +101,10 @@ impl Screen {
     /// With `--once`: says once what is waited for.
     pub(crate) fn waiting(&mut self, view: &View) {
         if !std::mem::replace(&mut self.told_waiting, true) {
-            eprintln!("{}; waiting for one", none_live(view).replace('\n', "; "));
+            complain(format_args!(
+                "{}; waiting for one",
+                none_live(view).replace('\n', "; ")
+            ));
         }
     }
 

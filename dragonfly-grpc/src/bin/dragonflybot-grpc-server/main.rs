@@ -1,5 +1,11 @@
 //! The server program: combines the order books of several venues and serves them over gRPC.
 
+#![deny(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "they panic where nothing can be written"
+)]
+
 mod build;
 mod demo;
 mod options;
@@ -37,7 +43,7 @@ fn main() -> ExitCode {
     let parts = match build::parts(&options) {
         Ok(parts) => parts,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            program::complain(format_args!("error: {error:#}"));
             return ExitCode::from(USAGE);
         }
     };
@@ -57,7 +63,7 @@ fn run(options: &Options, parts: Parts, draws: bool) -> ExitCode {
     let running = match parts.flow.launch(options.run()) {
         Ok(running) => running,
         Err(error) => {
-            eprintln!("error: {error}");
+            program::complain(format_args!("error: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -75,7 +81,7 @@ fn run(options: &Options, parts: Parts, draws: bool) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("error: {error}");
+            program::complain(format_args!("error: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -87,6 +93,8 @@ fn start_log(options: &Options, draws: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // What the log cannot take, on a disk that is full, it would say on standard error or panic.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     match options.log_format {
         LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),

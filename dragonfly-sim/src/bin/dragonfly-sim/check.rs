@@ -12,6 +12,8 @@ use dragonfly_sim::{
 };
 use serde::de::DeserializeOwned;
 
+use crate::terminal::say;
+
 #[derive(clap::Args)]
 pub(crate) struct Check {
     /// What the venues said, as JSON lines.
@@ -55,10 +57,10 @@ pub(crate) fn check(args: &Check) -> Result<bool, String> {
     }
     views.for_each(|view| oracle.view(view));
     for violation in oracle.violations() {
-        println!("{violation}");
+        say!("{violation}");
     }
     let judged = oracle.judged();
-    println!(
+    say!(
         "{} updates, {} views, {} live legs compared, {} violations",
         judged.entries,
         judged.views,

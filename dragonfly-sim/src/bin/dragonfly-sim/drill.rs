@@ -5,7 +5,7 @@ use std::{ops::Range, path::PathBuf, time::Duration};
 use dragonfly_core::clock::Clock;
 use dragonfly_sim::drill::{self, Failure, Options};
 
-use crate::{fuzz::seeds, report};
+use crate::{fuzz::seeds, report, terminal::say};
 
 /// How many violations of a seed are printed.
 const SHOWN: usize = 5;
@@ -74,11 +74,11 @@ pub(crate) fn drill(args: &Drill) -> Result<bool, String> {
         .iter()
         .map(|(name, n)| format!("{name} {n}"))
         .collect();
-    println!("faults: {}", fired.join(", "));
+    say!("faults: {}", fired.join(", "));
     for (name, value) in &result.figures {
-        println!("{name}: {value}");
+        say!("{name}: {value}");
     }
-    println!(
+    say!(
         "{} seeds, {:.0} s, {} updates, {} views, {} live legs compared, {} faults, {} seeds failed",
         summary.seeds,
         result.seconds,
@@ -96,22 +96,22 @@ pub(crate) fn drill(args: &Drill) -> Result<bool, String> {
 
 fn tell(failure: &Failure, args: &Drill, options: &Options) {
     let (seed, count) = (failure.seed, failure.violations.len());
-    println!(
+    say!(
         "seed {seed} failed ({count}), the same plan again: dragonfly-sim drill --server {} --client {} --seed {seed}",
         args.server.display(),
         args.client.display(),
     );
     for violation in failure.violations.iter().take(SHOWN) {
-        println!("    {violation}");
+        say!("    {violation}");
     }
     let fired: Vec<String> = failure
         .fired
         .iter()
         .map(|(name, n)| format!("{name} {n}"))
         .collect();
-    println!("    faults: {}", fired.join(", "));
+    say!("    faults: {}", fired.join(", "));
     let out = options.out.display();
-    println!(
+    say!(
         "    judge again: dragonfly-sim check --real-time --ledger {out}/{seed}.ledger.jsonl --views {out}/{seed}.views.jsonl"
     );
 }

@@ -1,6 +1,6 @@
 //! `fuzz`: many runs, and what they found.
 
-use std::{io::Write as _, ops::Range, path::PathBuf};
+use std::{ops::Range, path::PathBuf};
 
 use dragonfly_core::clock::{Clock, Nanos};
 use dragonfly_sim::{
@@ -9,7 +9,7 @@ use dragonfly_sim::{
     report::Result as Found,
 };
 
-use crate::report;
+use crate::{report, terminal::say};
 
 /// How many violations of a seed are printed.
 const SHOWN: usize = 3;
@@ -149,7 +149,7 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<bool, String> {
     conclude(&summary);
     if args.lasting.is_some() {
         let first = options.seeds.start;
-        say(&format!("run: --seeds {first}..{}", first + summary.seeds));
+        say!("run: --seeds {first}..{}", first + summary.seeds);
     }
     let (check, title) = ("t1", "Assembled flow, stepped clock");
     write(
@@ -167,10 +167,7 @@ fn range(args: &Fuzz) -> Result<Range<u64>, String> {
         let window = window.ok_or_else(|| {
             format!("{hash:?} does not begin with ten hexadecimal digits, as the hash of a commit")
         })?;
-        say(&format!(
-            "window {hash}: --seeds {}..{}",
-            window.start, window.end
-        ));
+        say!("window {hash}: --seeds {}..{}", window.start, window.end);
         return Ok(window);
     }
     let only = args.seed.map(|seed| seed..seed.saturating_add(1));
@@ -225,7 +222,7 @@ fn regress(args: &Fuzz, which: usize) -> Result<bool, String> {
             let seed = failure.seed;
             let command =
                 format!("dragonfly-sim fuzz --regressions {number} --seed {seed} --keep {keep}");
-            say(&format!("once found: {}", regression.found));
+            say!("once found: {}", regression.found);
             tell(failure, &command);
         };
         let summary = fuzz::fuzz_while(&options, &goes_on, &on_failure);
@@ -266,17 +263,17 @@ fn write(args: &Fuzz, mut found: Found, took: Nanos) -> Result<(), String> {
 /// Shows that each planted bug is found: how many there are, and how many were not.
 fn hunt(options: &Options) -> Result<(usize, usize), String> {
     let mut tell = |plant: &str, failure: Option<&Failure>| match failure {
-        None => say(&format!("{plant:20} not found")),
+        None => say!("{plant:20} not found"),
         Some(failure) => {
             let first = failure.violations.first();
             let rule = first.map_or("", |violation| violation.rule.name());
             let faults = failure.faults.join(", ");
-            println!("{plant:20} seed {:4} {rule:16} {faults}", failure.seed);
+            say!("{plant:20} seed {:4} {rule:16} {faults}", failure.seed);
         }
     };
     let missed = fuzz::hunt(options, &mut tell).map_err(|error| error.to_string())?;
     let planted = fuzz::plants().count();
-    say(&format!("{planted} planted, {missed} not found"));
+    say!("{planted} planted, {missed} not found");
     Ok((planted, missed))
 }
 
@@ -286,14 +283,14 @@ fn list() {
             [] => "all venues".to_owned(),
             venues => venues.join(", "),
         };
-        println!(
+        say!(
             "fault {:18} {} ({venues})",
             kind.name(),
             kind.about().trim()
         );
     }
     for plant in fuzz::plants() {
-        say(&format!("plant {plant}"));
+        say!("plant {plant}");
     }
 }
 
@@ -303,17 +300,10 @@ fn tell(failure: &Failure, command: &str) {
         [] => "no fault at all".to_owned(),
         faults => faults.join(", "),
     };
-    say(&format!(
-        "seed {seed} failed ({count}), it takes {faults}: {command}"
-    ));
+    say!("seed {seed} failed ({count}), it takes {faults}: {command}");
     for violation in failure.violations.iter().take(SHOWN) {
-        say(&format!("    {violation}"));
+        say!("    {violation}");
     }
-}
-
-/// Prints a line. Nobody is left to tell if standard output is closed.
-fn say(line: &str) {
-    writeln!(std::io::stdout(), "{line}").ok();
 }
 
 fn conclude(summary: &Summary) {
@@ -322,9 +312,9 @@ fn conclude(summary: &Summary) {
         .iter()
         .map(|(kind, n)| format!("{kind} {n}"))
         .collect();
-    say(&format!("faults: {}", fired.join(", ")));
+    say!("faults: {}", fired.join(", "));
     let total: u64 = summary.fired.values().sum();
-    say(&format!(
+    say!(
         "{} seeds, {} simulated seconds, {} messages, {} updates, {} views, {} live legs compared, \
          {total} faults, {} seeds failed, digest {:016x}",
         summary.seeds,
@@ -335,5 +325,5 @@ fn conclude(summary: &Summary) {
         summary.judged.legs,
         summary.failures.len(),
         summary.digest,
-    ));
+    );
 }

@@ -1,5 +1,11 @@
 //! `dragonfly-sim`: venues to point a bot or a server at, and the product's own trial by fault.
 
+#![deny(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "they panic where nothing can be written"
+)]
+
 mod check;
 mod drill;
 mod fuzz;
@@ -7,10 +13,13 @@ mod model;
 mod replay;
 mod report;
 mod serve;
+mod terminal;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use self::terminal::complain;
 
 /// Simulated venues, and an oracle that knows the right book.
 ///
@@ -114,7 +123,7 @@ fn main() -> ExitCode {
 
 /// Says in one line what is wrong with the input.
 fn refuse(reason: &str) -> ExitCode {
-    eprintln!("{reason}");
+    complain!("{reason}");
     ExitCode::from(2)
 }
 

@@ -8,7 +8,7 @@ use dragonfly_sim::{
     report::Result as Found,
 };
 
-use crate::report;
+use crate::{report, terminal::say};
 
 #[derive(clap::Args)]
 pub(crate) struct Model {
@@ -71,7 +71,7 @@ pub(crate) fn model(args: &Model) -> Result<bool, String> {
         write(args, found, clock.mono().since(began))?;
         return Ok(missed == 0);
     }
-    let tell = |failure: &Failure| println!("{failure}");
+    let tell = |failure: &Failure| say!("{failure}");
     let summary = model::run(&options, &tell).map_err(|error| error.to_string())?;
     let took = clock.mono().since(began);
     let missing = match summary.cases < model::COVERED_BY || args.plant.is_some() {
@@ -120,11 +120,11 @@ fn hunt(options: &Options) -> Result<(Found, usize), String> {
     let first = options.cases.start;
     let mut most = 0;
     let mut tell = |plant: &str, failure: Option<&Failure>| match failure {
-        None => println!("{plant:18} not found"),
+        None => say!("{plant:18} not found"),
         Some(failure) => {
             let tried = failure.case - first + 1;
             most = tried.max(most);
-            println!(
+            say!(
                 "{plant:18} case {:3} ({tried} tried) {:9} {} lines",
                 failure.case,
                 failure.violation.rule.name(),
@@ -134,7 +134,7 @@ fn hunt(options: &Options) -> Result<(Found, usize), String> {
     };
     let missed = model::hunt(options, &mut tell).map_err(|error| error.to_string())?;
     let planted = model::plants().count();
-    println!("{planted} planted, {missed} not found");
+    say!("{planted} planted, {missed} not found");
     let mut found = Found::new("t0-plants", "Bugs planted in the state machines").shows(&["H1"]);
     let figures = [
         (
@@ -151,21 +151,21 @@ fn hunt(options: &Options) -> Result<(Found, usize), String> {
 
 fn list() {
     for (name, about) in model::kinds() {
-        println!("{name:20} {about}");
+        say!("{name:20} {about}");
     }
     for plant in model::plants() {
-        println!("plant {plant}");
+        say!("plant {plant}");
     }
 }
 
 fn conclude(summary: &Summary, took: Nanos, missing: &[&str]) {
     let millis = took.0 / 1_000_000;
     let kinds = summary.kinds.iter().map(|(kind, n)| format!("{kind} {n}"));
-    println!("happened: {}", kinds.collect::<Vec<_>>().join(", "));
+    say!("happened: {}", kinds.collect::<Vec<_>>().join(", "));
     for kind in missing {
-        println!("{kind} never happened");
+        say!("{kind} never happened");
     }
-    println!(
+    say!(
         "{} cases, {} operations, {} updates, {} events, {} views and {} truths compared, \
          {}.{:03} s, \
          {} cases failed, digest {:016x}",

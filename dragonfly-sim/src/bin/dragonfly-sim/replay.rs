@@ -4,6 +4,8 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use dragonfly_sim::{Pace, Recorded, Recording, Sim, SimError};
 
+use crate::terminal::say;
+
 #[derive(clap::Args)]
 pub(crate) struct Replay {
     /// A venue and the recording it plays (.jsonl or .jsonl.zst); may be given several times.
@@ -49,7 +51,7 @@ pub(crate) fn replay(options: &Replay) -> Result<(), String> {
             .map_err(|error| format!("{}: cannot be written: {error}", path.display()))?;
     }
     for (venue, endpoint) in sim.endpoints() {
-        println!("{venue} {endpoint}");
+        say!("{venue} {endpoint}");
     }
     sim.join();
     Ok(())

@@ -19,6 +19,8 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
+use crate::terminal::{complain, say};
+
 /// How long faults are spread over where no end is given.
 const LONG: Duration = Duration::from_secs(24 * 3_600);
 
@@ -121,14 +123,14 @@ pub(crate) fn serve(args: &Serve) -> Result<bool, String> {
     ending.wait(args.seconds);
     let (unfired, credulous) = (live.unfired(), live.credulous());
     for (kind, count) in live.fired() {
-        println!("fault {kind} {count}");
+        say!("fault {kind} {count}");
     }
     live.stop();
     for (at, kind) in &unfired {
-        eprintln!("fault {} ({kind}) never fired", at + 1);
+        complain!("fault {} ({kind}) never fired", at + 1);
     }
     if credulous > 0 {
-        eprintln!("a certificate that must be refused was taken {credulous} times");
+        complain!("a certificate that must be refused was taken {credulous} times");
     }
     Ok(unfired.is_empty() && credulous == 0)
 }
@@ -139,13 +141,13 @@ fn tell(live: &Live, ca: Option<&Path>) {
     for (venue, endpoint) in live.endpoints() {
         let own = books.iter().filter(|book| book.venue == venue);
         let symbols: Vec<&str> = own.map(|book| book.symbol.as_str()).collect();
-        println!("{venue} {endpoint} {}", symbols.join(" "));
+        say!("{venue} {endpoint} {}", symbols.join(" "));
         endpoints += &format!(" --endpoint {venue}={endpoint}");
         venues.push(venue);
     }
     if let (Some(book), Some(ca)) = (books.first(), ca) {
         let (name, venues, ca) = (&book.instrument, venues.join(","), ca.display());
-        println!(
+        say!(
             "# dragonflybot-grpc-server --instrument-name {name} --venues {venues}{endpoints} --tls-ca {ca}"
         );
     }
@@ -191,7 +193,7 @@ fn sink(path: Option<&Path>) -> Result<Sink, String> {
             if is_time { file.flush() } else { Ok(()) }
         });
         if let Some(Err(error)) = written {
-            eprintln!("{}", unwritten(&name, &error));
+            complain!("{}", unwritten(&name, &error));
             file = None;
         }
     }))
@@ -238,6 +240,6 @@ fn list() {
             venues => venues.join(", "),
         };
         let about = kind.about().trim();
-        println!("{:20} {about} ({venues})", kind.name());
+        say!("{:20} {about} ({venues})", kind.name());
     }
 }
