@@ -21,7 +21,7 @@ pub use regressions::{Regression, regressions};
 
 use crate::{
     fault::{Kind, Plan},
-    harness::{self, Nobody, Outcome, Plant, Scenario, Wishes, Witness},
+    harness::{self, Nobody, Outcome, Plant, SHORTEST, Scenario, Wishes, Witness},
     oracle::{Judged, Rule, Violation},
 };
 
@@ -86,8 +86,20 @@ impl Options {
             });
         }
         let faults = self.plan.iter().flat_map(|plan| &plan.faults);
-        if let Some(fault) = faults.into_iter().find(|fault| fault.kind.needs_sockets()) {
-            return Err(FuzzError::Sockets(fault.kind));
+        for (at, fault) in faults.enumerate() {
+            if fault.kind.needs_sockets() {
+                return Err(FuzzError::Sockets(fault.kind));
+            }
+            if !fault.is_within(SHORTEST) {
+                let (from, least) = (fault.from_s, SHORTEST / 1_000_000_000);
+                return Err(FuzzError::Fault {
+                    number: at + 1,
+                    kind: fault.kind,
+                    reason: format!(
+                        "from_s = {from}, but the faults of a run end after {least} s, or later"
+                    ),
+                });
+            }
         }
         let plant = self.plant.as_ref().map(|name| {
             Plant::find(name).ok_or_else(|| FuzzError::Unknown {
@@ -130,6 +142,16 @@ pub enum FuzzError {
     /// The plan has a fault that takes real sockets.
     #[error("{0} takes real sockets, of which a simulated world has none: see `serve`")]
     Sockets(Kind),
+    /// A fault of the plan cannot happen.
+    #[error("fault {number} ({kind}) can never happen: {reason}")]
+    Fault {
+        /// Which of the plan, counted from 1.
+        number: usize,
+        /// What would happen.
+        kind: Kind,
+        /// Why it cannot.
+        reason: String,
+    },
     /// A file could not be written.
     #[error("{}: cannot be written: {error}", .path.display())]
     Write {

@@ -26,7 +26,7 @@ mod world;
 use std::collections::BTreeMap;
 
 pub(crate) use planted::Plant;
-pub(crate) use scenario::{Scenario, Wishes};
+pub(crate) use scenario::{SHORTEST, Scenario, Wishes};
 
 use crate::{
     fault::Kind,

@@ -139,6 +139,7 @@ impl Live {
         let floor = options.floor(&dialects, sink);
         for (at, fault) in options.plan.faults.iter().enumerate() {
             floor.check(at + 1, fault)?;
+            trouble::check_time(at + 1, fault, options.span_ns())?;
         }
         let floor = Shared::new(floor);
         let (authority, impostors) = certificate::generate_with_impostors()?;

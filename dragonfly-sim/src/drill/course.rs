@@ -71,9 +71,9 @@ impl Course {
         let is_of_cuts = seed % CUTS_EVERY == CUTS_EVERY - 1;
         let span = random.between(14, 18) * SECOND;
         let plan = if is_of_cuts {
-            cuts(span)
+            cuts()
         } else {
-            plan(seed, span, &mut random)
+            plan(seed, &mut random)
         };
         Self {
             seed,
@@ -95,6 +95,11 @@ impl Course {
         }
     }
 
+    /// When the last fault falls due, in ns: what falls due later finds nothing to happen to any more.
+    pub(super) const fn last_due(&self) -> u64 {
+        self.span - 4 * SECOND
+    }
+
     /// What every venue trades.
     pub(super) fn instruments(&self) -> Vec<String> {
         let bases = ["BTC", "ETH", "SOL"];
@@ -107,7 +112,7 @@ impl Course {
 }
 
 /// Every connection is cut now and then, and all at once.
-fn cuts(span: u64) -> Plan {
+fn cuts() -> Plan {
     let mut plan = Plan::default();
     for dialect in DIALECTS {
         // Few enough for the budget of connections that the server keeps.
@@ -116,7 +121,6 @@ fn cuts(span: u64) -> Plan {
         plan.faults.push(fault);
     }
     plan.faults.push(Fault::new(Kind::MassCut, 6.0));
-    end_early(&mut plan, span);
     plan
 }
 
@@ -132,7 +136,7 @@ fn is_left_out(kind: Kind) -> bool {
 }
 
 /// Some kinds of the catalogue, each at one venue.
-fn plan(seed: u64, span: u64, random: &mut Random) -> Plan {
+fn plan(seed: u64, random: &mut Random) -> Plan {
     let kinds: Vec<Kind> = Kind::ALL
         .iter()
         .copied()
@@ -163,7 +167,6 @@ fn plan(seed: u64, span: u64, random: &mut Random) -> Plan {
         }
         plan.faults.push(fault);
     }
-    end_early(&mut plan, span);
     plan
 }
 
@@ -181,14 +184,6 @@ const fn most(kind: Kind) -> f64 {
         Kind::Recount | Kind::TooLarge => 4.0,
         _ => 20.0,
     }
-}
-
-/// What falls due late finds nothing to happen to any more.
-fn end_early(plan: &mut Plan, span: u64) {
-    let until_s = (span / SECOND).saturating_sub(4);
-    plan.faults
-        .iter_mut()
-        .for_each(|fault| fault.until_s = until_s);
 }
 
 /// One or two of the five, in turn.
@@ -230,8 +225,10 @@ mod tests {
                     venue.is_none_or(|venue| fault.kind.fits(venue)),
                     "{fault:?}"
                 );
-                assert!(fault.until_s * SECOND < course.span, "{fault:?}");
+                // What is late is waited for.
+                assert_eq!(fault.until_s, u64::MAX, "{fault:?}");
             }
+            assert!((10 * SECOND..course.span).contains(&course.last_due()));
             assert!(course.blows.is_empty() == course.is_of_cuts);
             let mut end = 0;
             for (at, blow) in course.blows {

@@ -372,7 +372,7 @@ fn venues(course: &Course, clock: &Clock, sender: SyncSender<News>) -> Result<Li
     options.plan = course.plan.clone();
     options.rate = live::Rate::PerSecond(course.rate);
     options.depth = course.depth;
-    options.span = Duration::from_nanos(course.span);
+    options.span = Duration::from_nanos(course.last_due());
     options.clock = clock.clone();
     let sink = move |record| {
         // The run is over when nobody takes it.

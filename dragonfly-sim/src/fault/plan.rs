@@ -55,10 +55,13 @@ pub struct Fault {
     pub direction: Direction,
     /// How long it lasts, in ms.
     pub for_ms: u64,
-    /// Not before this time, in seconds since the run began.
+    /// Begins not before this time, in seconds since the run began.
     pub from_s: u64,
-    /// Not after this time, in seconds.
+    /// Begins not after this time, in seconds: what has found nothing to happen to by then does not
+    /// happen. It falls due in the first three quarters of its time.
     pub until_s: u64,
+    /// How many of its plan before it are of the same kind and scope.
+    pub(crate) twin: u32,
 }
 
 /// The faults of a run.
@@ -132,6 +135,19 @@ impl Plan {
             faults: faults.collect::<Result<_, _>>()?,
         })
     }
+
+    /// Tells faults of the same kind and scope apart, so that each has times of its own. Has to be done
+    /// before any of them is left out.
+    pub(crate) fn tell_twins(&mut self) {
+        for at in 0..self.faults.len() {
+            let (before, rest) = self.faults.split_at_mut(at);
+            let Some(fault) = rest.first_mut() else {
+                return;
+            };
+            let twins = before.iter().filter(|other| other.is_twin_of(fault));
+            fault.twin = u32::try_from(twins.count()).unwrap_or(u32::MAX);
+        }
+    }
 }
 
 impl Fault {
@@ -147,7 +163,20 @@ impl Fault {
             for_ms: kind.usual_ms(),
             from_s: 0,
             until_s: u64::MAX,
+            twin: 0,
         }
+    }
+
+    fn is_twin_of(&self, other: &Self) -> bool {
+        self.kind == other.kind
+            && self.venue == other.venue
+            && self.socket == other.socket
+            && self.instrument == other.instrument
+    }
+
+    /// Whether it has any time before the end of all faults, at `span` ns.
+    pub(crate) fn is_within(&self, span: u64) -> bool {
+        self.from_s == 0 || self.from_s.saturating_mul(1_000_000_000) < span
     }
 }
 

@@ -56,7 +56,6 @@ impl World<'_> {
                 .find(|at| self.schedule.fits(*at, &target))
             {
                 self.schedule.fire(index);
-                self.is_provoking = false;
                 return;
             }
         }

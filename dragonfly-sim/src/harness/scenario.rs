@@ -64,6 +64,8 @@ pub(crate) struct Scenario {
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000 * MS;
+/// How long faults happen at the least, in ns.
+pub(crate) const SHORTEST: u64 = 12 * SECOND;
 const BASES: [&str; 4] = ["BTC", "ETH", "SOL", "DOGE"];
 
 impl Scenario {
@@ -80,7 +82,7 @@ impl Scenario {
         let span = if is_long {
             100 * SECOND
         } else {
-            random.between(12, 30) * SECOND
+            random.between(SHORTEST / SECOND, 30) * SECOND
         };
         let slowest = if is_long { 60 * SECOND } else { 20 * SECOND };
         let sockets = sockets(&mut random, &dialects, &bases, is_long, slowest);
@@ -89,6 +91,7 @@ impl Scenario {
             .plan
             .clone()
             .unwrap_or_else(|| fault::draw(seed, &names));
+        plan.tell_twins();
         if let Some(keep) = &wishes.keep {
             let mut at = 0..plan.faults.len();
             plan.faults

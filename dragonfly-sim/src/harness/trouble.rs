@@ -229,7 +229,7 @@ impl World<'_> {
 
     /// Cuts a connection, so that there are requests to lose.
     fn provoke(&mut self, index: usize) {
-        if std::mem::replace(&mut self.is_provoking, true) {
+        if self.schedule.is_provoked(index) {
             return;
         }
         let now = self.now;
@@ -239,6 +239,7 @@ impl World<'_> {
             && let Some(conn) = &mut self.ports[at].conn
         {
             conn.end(now);
+            self.schedule.provoke(index);
         }
     }
 

@@ -112,8 +112,6 @@ pub(super) struct World<'a> {
     /// When the reader of the views, who is away, comes back, in ns.
     pub(super) back_at: Option<u64>,
     pub(super) starved_until: u64,
-    /// Whether a connection has been cut for the sake of a fault of requests.
-    pub(super) is_provoking: bool,
     pub(super) at_once: u32,
     pub(super) found: Vec<Violation>,
 }
@@ -172,7 +170,6 @@ impl<'a> World<'a> {
             read: 0,
             back_at: None,
             starved_until: 0,
-            is_provoking: false,
             at_once: 0,
             found: Vec::new(),
             scenario,
@@ -182,8 +179,7 @@ impl<'a> World<'a> {
     /// Lets everything happen.
     pub(super) fn run(mut self) -> Outcome {
         let span = self.scenario.span;
-        let has_unfired = |world: &Self| world.schedule.counts().iter().any(|(_, n)| *n == 0);
-        while self.now < span || has_unfired(&self) && self.now < span + PATIENCE {
+        while self.now < span || self.schedule.is_waited_for() && self.now < span + PATIENCE {
             let end = if self.now < span {
                 span
             } else {

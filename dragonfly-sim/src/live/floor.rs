@@ -82,8 +82,6 @@ pub(super) struct Floor {
     pub(super) sink: Box<dyn FnMut(Record) + Send>,
     pub(super) next_stream: u64,
     pub(super) connections: u64,
-    /// Whether a connection has been cut for the sake of a fault of requests.
-    pub(super) is_provoking: bool,
     pub(super) is_calm: bool,
     /// The last attempts to connect.
     pub(super) arrivals: VecDeque<Arrival>,
@@ -131,7 +129,10 @@ impl Floor {
         let markets = listings.map(|listing| listing.market.due()).min();
         let talks = self.conns.values().filter(|conn| conn.is_up());
         let talks = talks.filter_map(|conn| conn.conversation.due()).min();
-        let fault = self.schedule.due().map(|at| self.started + at);
+        let fault = self
+            .schedule
+            .due()
+            .map(|at| self.started.saturating_add(at));
         let next = [markets, talks, fault];
         let next = next.into_iter().flatten().min();
         // What is armed looks for something to happen to.
@@ -322,7 +323,6 @@ impl Floor {
         let fits = |at: &usize| target.is_some_and(|target| self.schedule.fits(*at, &target));
         if let Some(index) = armed.into_iter().find(fits) {
             self.schedule.fire(index);
-            self.is_provoking = false;
             return;
         }
         self.converse(id, |talk, cx| talk.on_text(text, cx));

@@ -133,6 +133,11 @@ impl Options {
         }
     }
 
+    /// Over how long faults are spread, in ns.
+    pub(super) fn span_ns(&self) -> u64 {
+        u64::try_from(self.span.as_nanos()).unwrap_or(u64::MAX)
+    }
+
     fn listings(&self, dialect: &'static Dialect) -> Vec<Listing> {
         let utc = self.clock.utc().0;
         let listing = |name: &String| {
@@ -163,18 +168,19 @@ impl Options {
             barred_at: 0,
             door: Arc::default(),
         });
-        let span = u64::try_from(self.span.as_nanos()).unwrap_or(u64::MAX);
+        let span = self.span_ns();
+        let mut plan = self.plan.clone();
+        plan.tell_twins();
         Floor {
             venues: venues.collect(),
             seed: self.seed,
             depth: self.depth,
             rate: self.rate,
             conns: BTreeMap::new(),
-            schedule: Schedule::new(&self.plan, span, self.seed),
+            schedule: Schedule::new(&plan, span, self.seed),
             sink,
             next_stream: 0,
             connections: 0,
-            is_provoking: false,
             is_calm: false,
             arrivals: VecDeque::new(),
             credulous: 0,

@@ -12,6 +12,19 @@ use crate::{
 
 const MS: u64 = 1_000_000;
 
+/// Refuses a fault whose time begins when faults have ended, at `span` ns.
+pub(super) fn check_time(number: usize, fault: &Fault, span: u64) -> Result<(), SimError> {
+    if fault.is_within(span) {
+        return Ok(());
+    }
+    let (from, span) = (fault.from_s, span as f64 / 1e9);
+    Err(SimError::Fault {
+        number,
+        kind: fault.kind,
+        reason: format!("from_s = {from}, but faults are spread over the first {span} s"),
+    })
+}
+
 impl Floor {
     /// Refuses a fault that could never happen.
     pub(super) fn check(&self, number: usize, fault: &Fault) -> Result<(), SimError> {
@@ -229,11 +242,11 @@ impl Floor {
 
     /// Cuts a connection, so that there are requests to lose.
     fn provoke(&mut self, index: usize) {
-        if self.is_provoking {
+        if self.schedule.is_provoked(index) {
             return;
         }
         if let Some(id) = self.any_conn(index) {
-            self.is_provoking = true;
+            self.schedule.provoke(index);
             self.lose(id, Fate::Cut);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use dragonfly_core::clock::{Clock, Nanos};
+use dragonfly_core::clock::{Clock, Nanos, UtcNanos};
 use dragonfly_sim::{
     fault::{Fault, Kind},
     ledger::{Entry, Levels, Record},
@@ -202,6 +202,25 @@ fn what_can_never_happen_is_not_injected() {
     assert!(refused(Kind::Recount, None).contains("no venue is served"));
     assert!(refused(Kind::Gap, Some("BTCUSD")).contains("no venue has \"BTCUSD\""));
     assert!(live.unfired().is_empty());
+}
+
+#[test]
+fn what_finds_nothing_to_happen_to_in_its_time_does_not_happen_later() {
+    let mut options = options("bybit");
+    let (clock, hands) = Clock::manual(UtcNanos(0));
+    options.clock = clock;
+    let mut cut = Fault::new(Kind::Cut, 1.0);
+    cut.until_s = 1;
+    options.plan.faults.push(cut);
+    let (live, _ledger) = start(options);
+    hands.advance(Nanos::from_secs(3));
+    let mut client = Client::reach(live.ca_pem(), live.endpoint("bybit").unwrap()).unwrap();
+    client.send(&request("bybit"));
+    for _ in 0..20 {
+        hands.advance(Nanos::from_millis(50));
+        client.next();
+    }
+    assert_eq!(live.unfired(), [(0, Kind::Cut)]);
 }
 
 #[test]

@@ -160,7 +160,14 @@ fn wrong_options_of_serve_are_one_line_and_exit_code_2() {
     let nowhere = folder.join("nowhere.toml");
     std::fs::write(&nowhere, "[[fault]]\nname = \"checksum\"").unwrap();
     let nowhere = nowhere.to_str().unwrap();
-    let cases: [(&[&str], &str); 10] = [
+    let never = folder.join("never.toml");
+    std::fs::write(
+        &never,
+        "[[fault]]\nname = \"cut\"\nfrom_s = 100\nuntil_s = 200",
+    )
+    .unwrap();
+    let never = never.to_str().unwrap();
+    let cases: [(&[&str], &str); 12] = [
         (&["serve", "--venues", "mtgox"], "`mtgox`"),
         (&["serve", "--instruments", "btc"], "\"btc-USDT\""),
         (&["serve", "--instruments", "0"], "at least one"),
@@ -175,6 +182,14 @@ fn wrong_options_of_serve_are_one_line_and_exit_code_2() {
         (
             &["serve", "--venues", "bybit", "--plan", nowhere],
             "fault 1 (checksum) can never happen: no venue is served",
+        ),
+        (
+            &["serve", "--for", "8", "--plan", never],
+            "fault 1 (cut) can never happen: from_s = 100, but faults are spread over the first 6 s",
+        ),
+        (
+            &["fuzz", "--seed", "1", "--plan", never],
+            "fault 1 (cut) can never happen: from_s = 100, but the faults of a run end after 12 s",
         ),
         (&["serve", "--bind", "0.0.0.0:1"], "loopback"),
     ];
