@@ -90,16 +90,19 @@ impl Options {
             if fault.kind.needs_sockets() {
                 return Err(FuzzError::Sockets(fault.kind));
             }
-            if !fault.is_within(SHORTEST) {
-                let (from, least) = (fault.from_s, SHORTEST / 1_000_000_000);
-                return Err(FuzzError::Fault {
+            let (from, least) = (fault.from_s, SHORTEST / 1_000_000_000);
+            let late = || {
+                format!("from_s = {from}, but the faults of a run end after {least} s, or later")
+            };
+            let is_within = fault.is_within(SHORTEST).then_some(()).ok_or_else(late);
+            fault
+                .check()
+                .and(is_within)
+                .map_err(|reason| FuzzError::Fault {
                     number: at + 1,
                     kind: fault.kind,
-                    reason: format!(
-                        "from_s = {from}, but the faults of a run end after {least} s, or later"
-                    ),
-                });
-            }
+                    reason,
+                })?;
         }
         let plant = self.plant.as_ref().map(|name| {
             Plant::find(name).ok_or_else(|| FuzzError::Unknown {
@@ -142,6 +145,18 @@ pub enum FuzzError {
     /// The plan has a fault that takes real sockets.
     #[error("{0} takes real sockets, of which a simulated world has none: see `serve`")]
     Sockets(Kind),
+    /// There is no fault at a place of the plan that is to be kept.
+    #[error(
+        "nothing can be kept at place {place}: the plan of seed {seed} has {count} faults, counted from 0"
+    )]
+    Keep {
+        /// The seed.
+        seed: u64,
+        /// The place.
+        place: usize,
+        /// How many faults the plan has.
+        count: usize,
+    },
     /// A fault of the plan cannot happen.
     #[error("fault {number} ({kind}) can never happen: {reason}")]
     Fault {
@@ -321,6 +336,18 @@ fn one(
     wishes: &Wishes,
     seed: u64,
 ) -> Result<(Outcome, Option<Failure>), FuzzError> {
+    let whole = Scenario::draw(
+        seed,
+        &Wishes {
+            keep: None,
+            ..wishes.clone()
+        },
+    );
+    let count = whole.plan.faults.len();
+    let mut kept = wishes.keep.iter().flatten();
+    if let Some(&place) = kept.find(|place| **place >= count) {
+        return Err(FuzzError::Keep { seed, place, count });
+    }
     let scenario = Scenario::draw(seed, wishes);
     let mut outcome = match (&options.out, options.verbose) {
         (None, false) => harness::run(&scenario, &mut Nobody),
@@ -357,13 +384,6 @@ fn one(
     } else {
         all
     };
-    let whole = Scenario::draw(
-        seed,
-        &Wishes {
-            keep: None,
-            ..wishes.clone()
-        },
-    );
     let name = |at: &usize| {
         let fault = whole.plan.faults.get(*at)?;
         let venue = fault.venue.as_deref().unwrap_or("anywhere");

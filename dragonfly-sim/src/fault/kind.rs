@@ -93,9 +93,9 @@ kinds! {
     AdapterPanic "adapter-panic" World []
     /// The venue asks its client to connect again.
     AskToReconnect "ask-to-reconnect" Line ["binance" "bitstamp"]
-    /// Attempts to connect are refused.
+    /// Attempts to connect are refused for a while.
     ConnectRefused "connect-refused" Connect []
-    /// An attempt to connect hangs until the client gives it up.
+    /// Attempts to connect are not answered for a while.
     ConnectHangs "connect-hangs" Connect []
     /// The venue accepts the connection and closes it at once.
     AcceptThenClose "accept-then-close" Connect []
@@ -225,6 +225,19 @@ impl Kind {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }
 
+    /// What happens, where it can, and how long it lasts unless a plan says otherwise, in one line.
+    pub fn describe(self) -> String {
+        let venues = match self.venues() {
+            [] => "all venues".to_owned(),
+            venues => venues.join(", "),
+        };
+        let lasting = match self.usual_ms() {
+            0 => String::new(),
+            ms => format!("; for_ms {ms}"),
+        };
+        format!("{} ({venues}{lasting})", self.about().trim())
+    }
+
     /// Whether it can happen at the venue.
     pub fn fits(self, venue: &str) -> bool {
         self.venues().is_empty() || self.venues().contains(&venue)
@@ -248,16 +261,17 @@ impl Kind {
     }
 
     /// How long it lasts unless the plan says otherwise, in ms; 0 for what is over at once.
-    pub(crate) const fn usual_ms(self) -> u64 {
+    pub const fn usual_ms(self) -> u64 {
         match self {
-            Self::Stall | Self::HalfOpen => 9_000,
+            Self::Stall => 9_000,
             Self::Frozen => 12_000,
             Self::Crossed => 700,
             Self::Thin | Self::EmptySide => 2_000,
             Self::Halted => 7_000,
             Self::Burst => 1_000,
             Self::Starved => 1_500,
-            Self::RetryAfter => 4_000,
+            Self::ConnectRefused => 1_000,
+            Self::ConnectHangs | Self::RetryAfter => 4_000,
             Self::RollingStall => 8_000,
             Self::Lifetime => 6_000,
             Self::Dribble => 3_000,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
+use crate::exchange::DIALECTS;
 
 /// Why a plan is no good.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,6 +12,9 @@ pub enum PlanError {
     /// It is not TOML, or has fields that nobody knows.
     #[error("{0}")]
     Toml(String),
+    /// It has no fault: a run of it would prove nothing.
+    #[error("there is no [[fault]] in it")]
+    Empty,
     /// A fault is described in a way that cannot be.
     #[error("fault {number} ({name}): {reason}")]
     Fault {
@@ -53,7 +57,9 @@ pub struct Fault {
     pub instrument: Option<String>,
     /// Which way, for a `stall`.
     pub direction: Direction,
-    /// How long it lasts, in ms.
+    /// How long it lasts, in ms, a day at most; means nothing for what is over
+    /// [at once](Kind::usual_ms). In a simulated world `connect-refused` and `connect-hangs` happen to one
+    /// attempt, however long they last.
     pub for_ms: u64,
     /// Begins not before this time, in seconds since the run began.
     pub from_s: u64,
@@ -102,6 +108,9 @@ const fn one() -> f64 {
 /// The longest plan, in bytes: some hundred faults. Reading one takes up to some hundred times as much.
 const MAX_PLAN: usize = 64 << 10;
 
+/// The longest that anything lasts, in ms: a day.
+const MOST_MS: u64 = 24 * 3_600_000;
+
 impl Plan {
     /// Reads a plan, of at most 64 KiB.
     ///
@@ -117,6 +126,9 @@ impl Plan {
         }
         let file: File =
             toml::from_str(text).map_err(|error| PlanError::Toml(error.to_string()))?;
+        if file.fault.is_empty() {
+            return Err(PlanError::Empty);
+        }
         Self::of(file.fault)
     }
 
@@ -167,6 +179,45 @@ impl Fault {
         }
     }
 
+    /// How long it lasts, in ns.
+    pub(crate) const fn lasting(&self) -> u64 {
+        let ms = if self.for_ms < MOST_MS {
+            self.for_ms
+        } else {
+            MOST_MS
+        };
+        ms * 1_000_000
+    }
+
+    /// Says what is wrong with it wherever it is to happen.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let (kind, ms) = (self.kind, self.for_ms);
+        if ms > MOST_MS {
+            return Err(format!(
+                "for_ms = {ms} is more than a day, which is {MOST_MS}"
+            ));
+        }
+        if ms == 0 && kind.usual_ms() > 0 {
+            return Err("for_ms = 0 is no time at all: nothing would happen".to_owned());
+        }
+        if kind == Kind::LostRequest && self.instrument.is_some() {
+            return Err("a request is of no single instrument: leave `instrument` out".to_owned());
+        }
+        let Some(venue) = &self.venue else {
+            return Ok(());
+        };
+        let names = || DIALECTS.iter().map(|dialect| dialect.name);
+        if !names().any(|name| name == venue) {
+            let known = names().collect::<Vec<_>>().join(", ");
+            return Err(format!("there is no venue {venue:?}, only {known}"));
+        }
+        if !kind.fits(venue) {
+            let venues = kind.venues().join(", ");
+            return Err(format!("cannot happen at {venue:?}, only at {venues}"));
+        }
+        Ok(())
+    }
+
     fn is_twin_of(&self, other: &Self) -> bool {
         self.kind == other.kind
             && self.venue == other.venue
@@ -192,11 +243,11 @@ impl PlanLine {
                 self.rate
             ));
         }
-        if let Some(venue) = &self.venue
-            && !kind.fits(venue)
-        {
-            let venues = kind.venues().join(", ");
-            return Err(format!("cannot happen at {venue:?}, only at {venues}"));
+        if self.for_ms.is_some() && kind.usual_ms() == 0 {
+            return Err("for_ms means nothing here: it is over at once".to_owned());
+        }
+        if self.direction.is_some() && kind != Kind::Stall {
+            return Err("direction means nothing here, only for a stall".to_owned());
         }
         let fault = Fault::new(kind, self.rate);
         let (from_s, until_s) = (self.from_s.unwrap_or(0), self.until_s.unwrap_or(u64::MAX));
@@ -205,8 +256,9 @@ impl PlanLine {
                 "from_s = {from_s} is not before until_s = {until_s}"
             ));
         }
-        Ok(Fault {
-            venue: self.venue,
+        let fault = Fault {
+            // Programs take either spelling.
+            venue: self.venue.map(|venue| venue.replace('_', "-")),
             socket: self.socket,
             instrument: self.instrument,
             direction: self.direction.unwrap_or_default(),
@@ -214,7 +266,8 @@ impl PlanLine {
             from_s,
             until_s,
             ..fault
-        })
+        };
+        fault.check().map(|()| fault)
     }
 }
 
@@ -240,6 +293,15 @@ mod tests {
     }
 
     #[test]
+    fn a_venue_can_be_spelled_in_either_way() {
+        for venue in ["coinbase-advanced", "coinbase_advanced"] {
+            let plan = Plan::parse(&format!("[[fault]]\nname = \"gap\"\nvenue = {venue:?}"));
+            let venue = plan.unwrap().faults.remove(0).venue;
+            assert_eq!(venue.as_deref(), Some("coinbase-advanced"));
+        }
+    }
+
+    #[test]
     fn a_wrong_plan_is_named() {
         for (text, named) in [
             (
@@ -258,6 +320,32 @@ mod tests {
                 "[[fault]]\nname = \"gap\"\nfrom_s = 5\nuntil_s = 5",
                 "is not before",
             ),
+            (
+                "[[fault]]\nname = \"gap\"\nvenue = \"Kraken\"",
+                "there is no venue \"Kraken\", only binance, bitstamp, ",
+            ),
+            (
+                "[[fault]]\nname = \"stall\"\nfor_ms = 18446744073709551",
+                "for_ms = 18446744073709551 is more than a day, which is 86400000",
+            ),
+            (
+                "[[fault]]\nname = \"stall\"\nfor_ms = 0",
+                "nothing would happen",
+            ),
+            (
+                "[[fault]]\nname = \"cut\"\nfor_ms = 5",
+                "for_ms means nothing here",
+            ),
+            (
+                "[[fault]]\nname = \"cut\"\ndirection = \"both\"",
+                "direction means nothing here",
+            ),
+            (
+                "[[fault]]\nname = \"lost-request\"\ninstrument = \"BTCUSDT\"",
+                "leave `instrument` out",
+            ),
+            ("", "there is no [[fault]] in it"),
+            ("# nothing\nfault = []", "there is no [[fault]] in it"),
             ("[[fault]]\nname = \"gap\"\nfoo = 5", "unknown field `foo`"),
             ("[[fault]", "TOML"),
         ] {

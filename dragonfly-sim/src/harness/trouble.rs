@@ -41,7 +41,7 @@ impl World<'_> {
 
     fn fault(&mut self, index: usize) -> Option<(Kind, u64, Direction)> {
         let (fault, _) = self.schedule.get(index)?;
-        Some((fault.kind, fault.for_ms * MS, fault.direction))
+        Some((fault.kind, fault.lasting(), fault.direction))
     }
 
     fn chance(&mut self, index: usize, hits: u64, of: u64) -> bool {

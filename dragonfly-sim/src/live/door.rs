@@ -26,9 +26,6 @@ const HANG: Duration = Duration::from_secs(60);
 const MAX_CONNECTIONS: usize = 1_024;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1_024;
-/// How long a door that is closed stays so at least, by kind.
-const REFUSED: Duration = Duration::from_secs(1);
-const HANGING: Duration = Duration::from_secs(4);
 /// How often a closed door looks whether it is to open.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -132,7 +129,7 @@ impl Door {
         let lasting = Duration::from_nanos(attempt.lasting);
         if attempt.kind == Kind::ConnectRefused {
             // A port that is taken and does not listen refuses.
-            self.wait(lasting.max(REFUSED)).await;
+            self.wait(lasting).await;
             return socket.listen(BACKLOG);
         }
         // A port whose queue is full does not answer at all.
@@ -142,7 +139,7 @@ impl Door {
             let connect = TcpStream::connect(self.address);
             stuffing.push(timeout(LOOK, connect).await);
         }
-        self.wait(lasting.max(HANGING)).await;
+        self.wait(lasting).await;
         drop((full, stuffing));
         self.open().await
     }

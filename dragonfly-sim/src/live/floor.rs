@@ -419,7 +419,7 @@ fn spoil(
     let armed = schedule.armed(Place::Wire).into_iter();
     let index = armed.into_iter().find(|at| schedule.fits(*at, &target))?;
     let (fault, _) = schedule.get(index)?;
-    let (kind, lasting) = (fault.kind, fault.for_ms * MS);
+    let (kind, lasting) = (fault.kind, fault.lasting());
     schedule.promise(index);
     Some(Spoil {
         kind,

@@ -10,8 +10,6 @@ use crate::{
     fault::{Direction, Fault, Kind, Place, Target},
 };
 
-const MS: u64 = 1_000_000;
-
 /// Refuses a fault whose time begins when faults have ended, at `span` ns.
 pub(super) fn check_time(number: usize, fault: &Fault, span: u64) -> Result<(), SimError> {
     if fault.is_within(span) {
@@ -29,34 +27,59 @@ impl Floor {
     /// Refuses a fault that could never happen.
     pub(super) fn check(&self, number: usize, fault: &Fault) -> Result<(), SimError> {
         let kind = fault.kind;
+        let reason = match fault.check() {
+            Err(reason) => Some(reason),
+            Ok(()) => self.why_never(fault),
+        };
+        reason.map_or(Ok(()), |reason| {
+            Err(SimError::Fault {
+                number,
+                kind,
+                reason,
+            })
+        })
+    }
+
+    /// Why nothing that is served can have the fault happen to it.
+    fn why_never(&self, fault: &Fault) -> Option<String> {
+        let kind = fault.kind;
+        if kind.needs_machine() {
+            return Some("it is the client's machine that it happens to, not a venue".to_owned());
+        }
+        let names = self.venues.iter().map(|venue| venue.dialect.name);
+        let served = names.collect::<Vec<_>>().join(", ");
         let is_wanted = |name: &str| {
             kind.fits(name) && fault.venue.as_deref().is_none_or(|venue| venue == name)
         };
-        let is_named = |venue: &Venue| {
-            let mut listings = venue.listings.iter();
-            fault
-                .instrument
-                .as_ref()
-                .is_none_or(|name| listings.any(|listing| listing.native == *name))
+        let all = self.venues.iter().enumerate();
+        let fitting = all.filter(|(_, venue)| is_wanted(venue.dialect.name));
+        let mut fitting: Vec<(usize, &Venue)> = fitting.collect();
+        let Some(&(first, home)) = fitting.first() else {
+            let only = kind.venues().join(", ");
+            let wanted = fault.venue.as_ref().unwrap_or(&only);
+            return Some(format!(
+                "no venue is served that it can happen at: that is {wanted}, and served are {served}"
+            ));
         };
-        let fitting = self.venues.iter().filter(|v| is_wanted(v.dialect.name));
-        let fitting: Vec<&Venue> = fitting.collect();
-        let reason = if kind.needs_machine() {
-            "it is the client's machine that it happens to, not a venue".to_owned()
-        } else if fitting.is_empty() {
-            "no venue is served that it can happen at".to_owned()
-        } else if !fitting.into_iter().any(is_named) {
-            format!(
-                "no venue has {:?}",
-                fault.instrument.as_deref().unwrap_or("")
-            )
-        } else {
-            return Ok(());
-        };
-        Err(SimError::Fault {
-            number,
-            kind,
-            reason,
+        if let Some(socket) = fault.socket {
+            let count = self.venues.len();
+            let at = usize::try_from(socket).unwrap_or(0) % count;
+            fitting.retain(|(place, _)| *place == at);
+            if fitting.is_empty() {
+                let (name, other) = (home.dialect.name, self.venues[at].dialect.name);
+                let (second, third) = (first + count, first + 2 * count);
+                return Some(format!(
+                    "socket {socket} is one of {other}; those of {name} are {first}, {second}, {third} and so on"
+                ));
+            }
+        }
+        let instrument = fault.instrument.as_ref()?;
+        let listings = fitting.iter().flat_map(|(_, venue)| &venue.listings);
+        let natives: Vec<&str> = listings.map(|listing| listing.native.as_str()).collect();
+        let is_there = natives.contains(&instrument.as_str());
+        (!is_there).then(|| {
+            let known = natives.join(", ");
+            format!("no venue has {instrument:?}, only {known}")
         })
     }
 
@@ -88,7 +111,7 @@ impl Floor {
 
     fn fault(&mut self, index: usize) -> Option<(Kind, u64, Direction)> {
         let (fault, _) = self.schedule.get(index)?;
-        Some((fault.kind, fault.for_ms * MS, fault.direction))
+        Some((fault.kind, fault.lasting(), fault.direction))
     }
 
     fn chance(&mut self, index: usize) -> bool {

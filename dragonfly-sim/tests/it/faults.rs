@@ -152,7 +152,7 @@ fn trial((kind, venue, expected): Case) -> Result<(), String> {
     let mut options = options(venue);
     let mut fault = Fault::new(kind, 1.0);
     fault.for_ms = match kind {
-        Kind::RetryAfter => fault.for_ms,
+        Kind::RetryAfter | Kind::ConnectRefused | Kind::ConnectHangs => fault.for_ms,
         _ => 600,
     };
     options.plan.faults.push(fault);

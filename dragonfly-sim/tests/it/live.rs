@@ -200,7 +200,12 @@ fn what_can_never_happen_is_not_injected() {
     };
     assert!(refused(Kind::Starved, None).contains("the client's machine"));
     assert!(refused(Kind::Recount, None).contains("no venue is served"));
-    assert!(refused(Kind::Gap, Some("BTCUSD")).contains("no venue has \"BTCUSD\""));
+    assert!(refused(Kind::Gap, Some("BTCUSD")).contains("no venue has \"BTCUSD\", only BTC/USD"));
+    assert!(refused(Kind::LostRequest, Some("BTC/USD")).contains("leave `instrument` out"));
+    let mut endless = Fault::new(Kind::Stall, 1.0);
+    endless.for_ms = u64::MAX;
+    let error = live.inject(&endless).unwrap_err().to_string();
+    assert!(error.contains("more than a day"), "{error}");
     assert!(live.unfired().is_empty());
 }
 
@@ -221,6 +226,35 @@ fn what_finds_nothing_to_happen_to_in_its_time_does_not_happen_later() {
         client.next();
     }
     assert_eq!(live.unfired(), [(0, Kind::Cut)]);
+}
+
+#[test]
+fn a_request_that_never_comes_keeps_no_other_from_being_lost() {
+    let (live, _ledger) = start(options("kraken"));
+    let connect = || {
+        let mut client = Client::reach(live.ca_pem(), live.endpoint("kraken").unwrap()).unwrap();
+        client.send(&request("kraken"));
+        client
+    };
+    let up = || {
+        let mut client = connect();
+        while number("kraken", &client.next()).is_none() {}
+        client
+    };
+    let (mut stays, mut leaves) = (up(), up());
+    let mut lost = Fault::new(Kind::LostRequest, 1.0);
+    lost.socket = Some(1);
+    live.inject(&lost).unwrap();
+    assert_eq!(
+        leaves.rest().1,
+        Closed(None),
+        "it is cut and does not come back"
+    );
+    lost.socket = None;
+    live.inject(&lost).unwrap();
+    assert_eq!(stays.rest().1, Closed(None));
+    let _back = connect();
+    until(|| (live.unfired() == [(0, Kind::LostRequest)]).then_some(()));
 }
 
 #[test]

@@ -80,7 +80,11 @@ fn wrong_input_is_one_line_and_exit_code_2() {
 #[test]
 fn wrong_options_of_fuzz_and_check_are_one_line_and_exit_code_2() {
     let outages = concat!(env!("CARGO_MANIFEST_DIR"), "/plans/outages.toml");
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 11] = [
+        (
+            &["fuzz", "--seed", "1", "--keep", "0,9999"],
+            "nothing can be kept at place 9999: the plan of seed 1 has ",
+        ),
         (
             &["fuzz", "--seed", "1", "--plan", outages],
             "takes real sockets",
@@ -199,6 +203,51 @@ fn wrong_options_of_serve_are_one_line_and_exit_code_2() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
         assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
         assert!(said.contains(named), "{arguments:?}: {said}");
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_plan_that_cannot_be_kept_is_one_line_and_exit_code_2() {
+    let folder = folder("plans");
+    let two = ["--venues", "binance,kraken"];
+    let cases = [
+        ("serve", "", "there is no [[fault]] in it"),
+        (
+            "serve",
+            "[[fault]]\nname = \"gap\"\nvenue = \"bybit\"",
+            "that is bybit, and served are binance, kraken",
+        ),
+        (
+            "serve",
+            "[[fault]]\nname = \"gap\"\nvenue = \"kraken\"\nsocket = 0",
+            "socket 0 is one of binance; those of kraken are 1, 3, 5 and so on",
+        ),
+        (
+            "serve",
+            "[[fault]]\nname = \"stall\"\nfor_ms = 18446744073709551",
+            "more than a day",
+        ),
+        ("fuzz", "fault = []", "there is no [[fault]] in it"),
+        (
+            "fuzz",
+            "[[fault]]\nname = \"gap\"\nvenue = \"foo\"",
+            "there is no venue \"foo\", only binance, ",
+        ),
+        (
+            "fuzz",
+            "[[fault]]\nname = \"starved\"\nfor_ms = 18446744073709551",
+            "more than a day",
+        ),
+    ];
+    for (number, (command, plan, named)) in cases.into_iter().enumerate() {
+        let path = folder.join(format!("{number}.toml"));
+        std::fs::write(&path, plan).unwrap();
+        let plan = ["--plan", path.to_str().unwrap()];
+        let output = run(&[&[command][..], &two, &plan].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{named}: {said}");
+        assert!(said.lines().count() == 1 && said.contains(named), "{said}");
     }
     std::fs::remove_dir_all(&folder).unwrap();
 }

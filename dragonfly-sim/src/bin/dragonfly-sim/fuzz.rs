@@ -279,15 +279,7 @@ fn hunt(options: &Options) -> Result<(usize, usize), String> {
 
 fn list() {
     for kind in Kind::ALL {
-        let venues = match kind.venues() {
-            [] => "all venues".to_owned(),
-            venues => venues.join(", "),
-        };
-        say!(
-            "fault {:18} {} ({venues})",
-            kind.name(),
-            kind.about().trim()
-        );
+        say!("fault {:18} {}", kind.name(), kind.describe());
     }
     for plant in fuzz::plants() {
         say!("plant {plant}");

@@ -235,11 +235,6 @@ impl Ending {
 
 fn list() {
     for kind in Kind::ALL.iter().filter(|kind| !kind.needs_machine()) {
-        let venues = match kind.venues() {
-            [] => "all venues".to_owned(),
-            venues => venues.join(", "),
-        };
-        let about = kind.about().trim();
-        say!("{:20} {about} ({venues})", kind.name());
+        say!("{:20} {}", kind.name(), kind.describe());
     }
 }
