@@ -282,6 +282,28 @@ mod tests {
     }
 
     #[test]
+    fn a_mood_ends_in_time_where_hardly_anything_happens() {
+        let end = 50_000_000;
+        let moods: [fn(&mut Market, u64); 3] = [
+            |market, until| market.cross(until),
+            |market, until| market.thin(until),
+            |market, until| market.empty_side(false, until),
+        ];
+        for mood in moods {
+            let mut market = market(4);
+            market.character.gap = 3_600_000_000_000;
+            mood(&mut market, end);
+            market.hurry(1);
+            market.step(1);
+            assert_eq!(market.due(), end);
+            market.step(end);
+            let window = market.window(20);
+            assert!(!window.is_crossed() && window.bids.len() == 20 && window.asks.len() == 20);
+            assert!(market.due() > 2 * end);
+        }
+    }
+
+    #[test]
     fn moods_come_and_go() {
         let mut market = market(9);
         let end = 50_000_000;

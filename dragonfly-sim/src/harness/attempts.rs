@@ -136,7 +136,7 @@ impl World<'_> {
         self.ports[port].line.get().inbox.clear();
         self.ports[port].conn = Some(Conn::new(dialect, talk, self.scenario.latency, random));
         let lifetime = self.ports[port].lifetime;
-        self.ports[port].ends_at = lifetime.map(|(_, lasts)| now + lasts);
+        self.ports[port].ends_at = lifetime.map(|(index, lasts)| (now + lasts, index));
         self.converse(port, |talk, cx| talk.on_open(cx));
         if let Some(index) = self.ports[port].refuse_next.take() {
             self.converse(port, |talk, cx| talk.trick(Trick::Refuse, 0, cx));

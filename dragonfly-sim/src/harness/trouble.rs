@@ -66,12 +66,11 @@ impl World<'_> {
                     conn.jammed_until = until.max(from);
                 }
             }
-            if port.ends_at.is_some_and(|at| at <= now) {
-                port.ends_at = None;
-                if let (Some(conn), Some((index, _))) = (&mut port.conn, port.lifetime) {
-                    conn.end(now);
-                    self.schedule.keep(index);
-                }
+            if let Some((_, index)) = port.ends_at.take_if(|(at, _)| *at <= now)
+                && let Some(conn) = &mut port.conn
+            {
+                conn.end(now);
+                self.schedule.keep(index);
             }
         }
     }
@@ -141,7 +140,10 @@ impl World<'_> {
             Kind::RollingStall => return self.stall_all(index, lasting),
             Kind::Lifetime => {
                 let port = &mut self.ports[at];
-                (port.lifetime, port.ends_at) = (Some((index, lasting)), Some(self.now + lasting));
+                // A connection that is to end sooner does.
+                let end = (self.now + lasting, index);
+                port.ends_at = Some(port.ends_at.map_or(end, |known| known.min(end)));
+                port.lifetime = Some((index, lasting));
                 return self.schedule.promise(index);
             }
             _ => {}

@@ -58,8 +58,8 @@ pub(super) struct Port {
     pub(super) not_before: u64,
     /// How long connections live, in ns, and the fault that wants it so.
     pub(super) lifetime: Option<(usize, u64)>,
-    /// When the connection has lived that long.
-    pub(super) ends_at: Option<u64>,
+    /// When the connection has lived long enough, and the fault that wants it so.
+    pub(super) ends_at: Option<(u64, usize)>,
     /// When the client learned that its connection, or its attempt, has failed.
     pub(super) lost_at: Option<u64>,
     /// The next silence: from when to when.
@@ -297,7 +297,8 @@ impl<'a> World<'a> {
             let connecting = port.connecting.map(|(at, _)| at);
             let line = port.line.get().due.filter(|_| !is_starved);
             let silence = port.silence.map(|(from, _)| from);
-            [conn, connecting, line, port.ends_at, silence]
+            let end = port.ends_at.map(|(at, _)| at);
+            [conn, connecting, line, end, silence]
                 .into_iter()
                 .flatten()
                 .min()

@@ -93,8 +93,8 @@ pub(super) struct Conn {
     pub(super) deaf_until: u64,
     /// From when and until when it will be held up once more.
     pub(super) silence: Option<(u64, u64)>,
-    /// When it has lived long enough.
-    pub(super) ends_at: Option<u64>,
+    /// When it has lived long enough, and the fault that wants it so.
+    pub(super) ends_at: Option<(u64, usize)>,
     /// Until when bytes are sent one by one.
     pub(super) byte_wise_until: u64,
     /// Until when what the venue says is late.

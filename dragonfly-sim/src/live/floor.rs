@@ -276,7 +276,7 @@ impl Floor {
         let talk = (dialect.open)(id);
         let mut conn = Conn::new((venue, slot, socket), dialect, talk, controls, random);
         let lifetime = self.venues[venue].lifetime;
-        conn.ends_at = lifetime.map(|(_, lasting)| self.now() + lasting);
+        conn.ends_at = lifetime.map(|(index, lasting)| (self.now() + lasting, index));
         self.conns.insert(id, conn);
         self.converse(id, |talk, cx| talk.on_open(cx));
         if let Some(index) = self.venues[venue].refuse_next.take() {

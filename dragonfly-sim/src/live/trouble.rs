@@ -192,7 +192,9 @@ impl Floor {
         let at = at.venue;
         self.venues[at].lifetime = Some((index, lasting));
         for conn in self.conns.values_mut().filter(|conn| conn.venue == at) {
-            conn.ends_at = Some(now + lasting);
+            // One that is to end sooner does.
+            let end = (now + lasting, index);
+            conn.ends_at = Some(conn.ends_at.map_or(end, |known| known.min(end)));
         }
         self.schedule.promise(index);
     }
@@ -200,8 +202,7 @@ impl Floor {
     /// Ends the connections that have lived long enough.
     pub(super) fn bury(&mut self, now: u64) {
         for conn in self.conns.values_mut() {
-            let is_old = conn.is_up() && conn.ends_at.is_some_and(|at| at <= now);
-            if let (true, Some((index, _))) = (is_old, self.venues[conn.venue].lifetime) {
+            if let Some((_, index)) = conn.ends_at.filter(|(at, _)| conn.is_up() && *at <= now) {
                 conn.finish(Fate::Cut);
                 self.schedule.keep(index);
             }

@@ -5,6 +5,14 @@ use super::{Market, Moods};
 /// How much more often things happen in a burst.
 const BURST: u64 = 50;
 
+impl Moods {
+    /// When the first of those ends that show in the book.
+    fn next_end(&self) -> Option<u64> {
+        let ends = [self.crossed, self.thin, self.bidless, self.askless];
+        ends.into_iter().filter(|until| *until > 0).min()
+    }
+}
+
 impl Market {
     /// Lets happen what is due at `now`.
     pub(crate) fn step(&mut self, now: u64) {
@@ -25,7 +33,10 @@ impl Market {
         } else {
             gap
         };
-        self.next_at = now.max(self.moods.halted) + gap;
+        let next = now.max(self.moods.halted) + gap;
+        // What ends can be seen at its end, unless nothing happens then.
+        let end = self.moods.next_end().map(|at| at.max(self.moods.halted));
+        self.next_at = end.map_or(next, |end| next.min(end));
     }
 
     /// Things happen fifty times as often.

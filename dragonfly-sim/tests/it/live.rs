@@ -258,6 +258,28 @@ fn a_request_that_never_comes_keeps_no_other_from_being_lost() {
 }
 
 #[test]
+fn connections_end_in_time_where_their_lifetime_is_set_again_before() {
+    let mut options = options("bybit");
+    let (clock, hands) = Clock::manual(UtcNanos(0));
+    options.clock = clock;
+    options.span = std::time::Duration::from_secs(60);
+    let mut lifetime = Fault::new(Kind::Lifetime, 120.0);
+    lifetime.for_ms = 3_000;
+    options.plan.faults.push(lifetime);
+    let (live, _ledger) = start(options);
+    let mut client = Client::reach(live.ca_pem(), live.endpoint("bybit").unwrap()).unwrap();
+    client.send(&request("bybit"));
+    for steps in 0.. {
+        assert!(steps < 200, "ten seconds, and nothing ended it");
+        hands.advance(Nanos::from_millis(50));
+        if client.text() == Err(Closed(None)) {
+            break;
+        }
+    }
+    assert_eq!(live.fired()[&Kind::Lifetime], 1);
+}
+
+#[test]
 fn calm_ends_what_lasts_and_what_is_to_come() {
     let mut options = options("bitstamp");
     options.plan.faults.push(Fault::new(Kind::Cut, 1.0));
