@@ -59,11 +59,16 @@ impl Frame {
     pub(crate) fn rename(&mut self, listings: &[Listing]) {
         let is_renamed = |claim: &Claim| listings[claim.listing].is_renamed;
         for claim in self.claims.iter().filter(|claim| is_renamed(claim)) {
-            let native = &listings[claim.listing].native;
-            let lower = native.to_ascii_lowercase();
-            let text = String::from_utf8_lossy(&self.text);
-            let text = text.replace(native, &format!("X{native}"));
-            self.text = text.replace(&lower, &format!("x{lower}")).into_bytes();
+            let (old, new) = (
+                &listings[claim.listing].native,
+                listings[claim.listing].symbol(),
+            );
+            let lower = (old.to_ascii_lowercase(), new.to_ascii_lowercase());
+            for (old, new) in [(&**old, &*new), (&lower.0, &lower.1)] {
+                // A client that has asked for the new name is told it already.
+                let text = String::from_utf8_lossy(&self.text);
+                self.text = text.replace(new, old).replace(old, new).into_bytes();
+            }
         }
         self.claims.retain(|claim| !is_renamed(claim));
     }
@@ -183,9 +188,9 @@ impl Cx<'_> {
         listing.map_or(Scale { price: 0, qty: 0 }, |l| l.market.character.scale)
     }
 
-    /// The listing with this symbol, in the venue's own spelling, that is (still) traded.
-    fn find(&self, native: &str) -> Option<usize> {
-        let is_it = |l: &Listing| l.is_known() && l.native == native;
+    /// The listing that is (still) traded under this symbol, in the venue's own spelling.
+    fn find(&self, symbol: &str) -> Option<usize> {
+        let is_it = |l: &Listing| l.is_listed && l.symbol() == symbol;
         self.listings.iter().position(is_it)
     }
 

@@ -1,11 +1,13 @@
 //! One instrument at an exchange: its market and how the venue numbers what it says of it.
 
+use std::borrow::Cow;
+
 use crate::{fault::Kind, market::Market};
 
 /// One instrument at an exchange.
 #[derive(Clone, Debug)]
 pub(crate) struct Listing {
-    /// The venue's own symbol.
+    /// The venue's own symbol, the first it had.
     pub(crate) native: String,
     pub(crate) market: Market,
     /// False once it has been delisted.
@@ -40,7 +42,18 @@ impl Listing {
         }
     }
 
-    /// Whether there is anything to be had under its symbol.
+    /// The symbol it is traded under.
+    pub(crate) fn symbol(&self) -> Cow<'_, str> {
+        match self.is_renamed {
+            false => Cow::Borrowed(&self.native),
+            true if self.native.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+                Cow::Owned(format!("X{}", self.native))
+            }
+            true => Cow::Owned(format!("x{}", self.native)),
+        }
+    }
+
+    /// Whether there is anything to be had under its first symbol.
     pub(crate) const fn is_known(&self) -> bool {
         self.is_listed && !self.is_renamed
     }

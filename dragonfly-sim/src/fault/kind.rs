@@ -159,7 +159,7 @@ kinds! {
     Recount "recount" Venue ["binance" "bitstamp" "bybit" "coinbase-advanced"]
     /// The venue's prices have one more decimal from now on.
     TickSize "tick-size" World []
-    /// An instrument goes on under another symbol.
+    /// An instrument goes on under another symbol, with an X before the first.
     Renamed "renamed" World []
     /// The venue's own book is crossed.
     Crossed "crossed" Venue []

@@ -280,6 +280,29 @@ fn connections_end_in_time_where_their_lifetime_is_set_again_before() {
 }
 
 #[test]
+fn a_renamed_instrument_can_be_had_under_its_new_symbol() {
+    for venue in VENUES {
+        let (live, _ledger) = start(options(venue));
+        let connect = || Client::reach(live.ca_pem(), live.endpoint(venue).unwrap()).unwrap();
+        let (mut old, mut new) = (connect(), connect());
+        old.send(&request(venue));
+        while number(venue, &old.next()).is_none() {}
+        live.inject(&Fault::new(Kind::Renamed, 1.0)).unwrap();
+        until(|| (live.fired()[&Kind::Renamed] > 0).then_some(()));
+        let renamed = |text: &str| text.replace("BTC", "XBTC").replace("btc", "xbtc");
+        new.send(&renamed(&request(venue)));
+        for client in [&mut new, &mut old] {
+            let mut told = client.next();
+            while number(venue, &told).is_none() || !told.to_ascii_lowercase().contains("xbtc") {
+                told = client.next();
+            }
+            let plain = told.replace("XBTC", "BTC").replace("xbtc", "btc");
+            assert_eq!(told, renamed(&plain), "{venue}");
+        }
+    }
+}
+
+#[test]
 fn calm_ends_what_lasts_and_what_is_to_come() {
     let mut options = options("bitstamp");
     options.plan.faults.push(Fault::new(Kind::Cut, 1.0));

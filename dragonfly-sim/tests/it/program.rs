@@ -6,6 +6,11 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
+use dragonfly_sim::{
+    fault::Plan,
+    live::{Live, Options},
+};
+
 fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_dragonfly-sim"))
         .args(arguments)
@@ -373,15 +378,34 @@ fn told_to_end_it_ends_in_order() {
 }
 
 #[test]
-fn the_example_plan_can_be_read_and_every_fault_is_listed() {
-    let plan = concat!(env!("CARGO_MANIFEST_DIR"), "/plans/outages.toml");
-    let plan = dragonfly_sim::fault::Plan::parse(&std::fs::read_to_string(plan).unwrap()).unwrap();
+fn the_example_plans_can_be_served_and_every_fault_is_listed() {
     let said = String::from_utf8(run(&["serve", "--list"]).stdout).unwrap();
-    for fault in plan.faults {
-        let is_listed = |line: &str| line.split(' ').next() == Some(fault.kind.name());
-        assert!(said.lines().any(is_listed), "{} in {said}", fault.kind);
+    let outages = [
+        "binance",
+        "bitstamp",
+        "bybit",
+        "coinbase-advanced",
+        "kraken",
+    ];
+    for (name, venues) in [("outages", &outages[..]), ("kraken", &["kraken"])] {
+        let plan = format!("{}/plans/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        let plan = Plan::parse(&std::fs::read_to_string(plan).unwrap()).unwrap();
+        for fault in &plan.faults {
+            let is_listed = |line: &str| line.split(' ').next() == Some(fault.kind.name());
+            assert!(said.lines().any(is_listed), "{} in {said}", fault.kind);
+        }
+        for venue in venues {
+            let mut options = Options::new(1);
+            (options.venues, options.plan) = (vec![(*venue).to_owned()], plan.clone());
+            let live = Live::start(options, Box::new(|_| {}));
+            assert!(live.is_ok(), "{name} at {venue}: {live:?}");
+        }
     }
     assert!(!said.contains("clock-step"));
+    assert!(
+        said.lines()
+            .any(|line| line.contains("stall") && line.ends_with("; for_ms 9000)"))
+    );
 }
 
 #[test]
