@@ -313,12 +313,12 @@ mod tests {
     fn a_fault_keeps_to_its_window_and_has_the_end_of_it_to_find_something() {
         let mut fault = Fault::new(Kind::Cut, 20.0);
         (fault.from_s, fault.until_s) = (10, 70);
-        let mut schedule = of(&[fault.clone()], 1_000);
+        let mut schedule = of(std::slice::from_ref(&fault), 1_000);
         let times = times(&mut schedule);
         assert_eq!(times.len(), 20);
         assert!(times.iter().all(|at| (10..56).contains(&(at / SECOND))));
 
-        let mut schedule = of(&[fault.clone()], 1_000);
+        let mut schedule = of(std::slice::from_ref(&fault), 1_000);
         schedule.arm(69 * SECOND);
         assert_eq!(schedule.armed(Place::Line), [0]);
         let end = schedule.due().unwrap();
@@ -372,7 +372,7 @@ mod tests {
     #[test]
     fn faults_of_one_kind_have_times_of_their_own_whatever_else_is_in_the_plan() {
         let cut = Fault::new(Kind::Cut, 1.0);
-        let alone = times(&mut of(&[cut.clone()], 60));
+        let alone = times(&mut of(std::slice::from_ref(&cut), 60));
         let gap = Fault::new(Kind::Gap, 1.0);
         let mut plan = Plan {
             faults: vec![cut.clone(), gap, cut],
