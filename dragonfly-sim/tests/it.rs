@@ -27,6 +27,8 @@ mod model;
 mod oracle;
 #[path = "it/program.rs"]
 mod program;
+#[path = "it/serve.rs"]
+mod serve;
 #[path = "it/start.rs"]
 mod start;
 #[path = "it/worlds.rs"]

@@ -151,7 +151,8 @@ impl Options {
         self.instruments.iter().map(listing).collect()
     }
 
-    pub(super) fn floor(&self, dialects: &[&'static Dialect], sink: Sink) -> Floor {
+    /// The floor, whose ledger nobody takes yet.
+    pub(super) fn floor(&self, dialects: &[&'static Dialect]) -> Floor {
         let venues = dialects.iter().map(|dialect| Venue {
             dialect,
             listings: self.listings(dialect),
@@ -171,7 +172,7 @@ impl Options {
             rate: self.rate,
             conns: BTreeMap::new(),
             schedule: Schedule::new(&self.plan, span, self.seed),
-            sink,
+            sink: Box::new(|_| {}),
             next_stream: 0,
             connections: 0,
             is_provoking: false,

@@ -9,6 +9,7 @@
 mod check;
 mod drill;
 mod fuzz;
+mod ledger_file;
 mod model;
 mod replay;
 mod report;

@@ -1,31 +1,27 @@
 //! `serve`: generated markets that fail on purpose, behind real WebSocket and TLS.
 
 use std::{
-    fs::File,
-    io::{BufWriter, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use dragonfly_sim::{
-    SimError,
     fault::{Kind, Plan},
-    ledger,
-    live::{Live, Options, Rate, Sink},
+    live::{Live, Options, Rate},
 };
 use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use crate::terminal::{complain, say};
+use crate::{
+    ledger_file::{LedgerFile, unwritten},
+    terminal::{complain, say},
+};
 
 /// How long faults are spread over where no end is given.
 const LONG: Duration = Duration::from_secs(24 * 3_600);
-
-/// How much of the ledger a crash may cost, in ns.
-const FLUSH: u64 = 100_000_000;
 
 #[derive(clap::Args)]
 pub(crate) struct Serve {
@@ -106,14 +102,15 @@ fn rate(text: &str) -> Result<Rate, String> {
 }
 
 /// Serves until the time is over or the program is told to end; true when every fault of the plan
-/// has fired and no client took a wrong certificate.
+/// has fired, no client took a wrong certificate and the whole ledger was written.
 pub(crate) fn serve(args: &Serve) -> Result<bool, String> {
     if args.list {
         list();
         return Ok(true);
     }
-    let said = |error: SimError| error.to_string();
-    let live = Live::start(options(args)?, sink(args.ledger.as_deref())?).map_err(said)?;
+    let options = options(args)?;
+    let ledger = LedgerFile::new(args.ledger.as_deref(), &options.clock);
+    let live = Live::start_with(options, || ledger.open()).map_err(|refusal| refusal.0)?;
     if let Some(path) = &args.ca_out {
         std::fs::write(path, live.ca_pem()).map_err(|error| unwritten(path, &error))?;
     }
@@ -126,13 +123,14 @@ pub(crate) fn serve(args: &Serve) -> Result<bool, String> {
         say!("fault {kind} {count}");
     }
     live.stop();
+    let is_written = ledger.close();
     for (at, kind) in &unfired {
         complain!("fault {} ({kind}) never fired", at + 1);
     }
     if credulous > 0 {
         complain!("a certificate that must be refused was taken {credulous} times");
     }
-    Ok(unfired.is_empty() && credulous == 0)
+    Ok(unfired.is_empty() && credulous == 0 && is_written)
 }
 
 /// Says where to connect, and how the project's own server does.
@@ -169,34 +167,6 @@ fn options(args: &Serve) -> Result<Options, String> {
         options.plan = Plan::parse(&text).map_err(|error| said(error.to_string()))?;
     }
     Ok(options)
-}
-
-fn unwritten(path: &Path, error: &std::io::Error) -> String {
-    format!("{}: cannot be written: {error}", path.display())
-}
-
-/// What takes the ledger. What cannot be written is said once, and the markets go on.
-fn sink(path: Option<&Path>) -> Result<Sink, String> {
-    let Some(path) = path else {
-        return Ok(Box::new(|_| {}));
-    };
-    let file = File::create(path).map_err(|error| unwritten(path, &error))?;
-    let (mut file, name) = (Some(BufWriter::new(file)), path.to_owned());
-    let mut flushed_at = 0;
-    Ok(Box::new(move |record| {
-        let is_time = record.at() >= flushed_at + FLUSH;
-        if is_time {
-            flushed_at = record.at();
-        }
-        let written = file.as_mut().map(|file| {
-            ledger::write(file, &record)?;
-            if is_time { file.flush() } else { Ok(()) }
-        });
-        if let Some(Err(error)) = written {
-            complain!("{}", unwritten(&name, &error));
-            file = None;
-        }
-    }))
 }
 
 /// What ends the program: the time, Ctrl-C or SIGTERM.
