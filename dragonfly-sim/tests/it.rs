@@ -31,5 +31,7 @@ mod program;
 mod serve;
 #[path = "it/start.rs"]
 mod start;
+#[path = "it/talk.rs"]
+mod talk;
 #[path = "it/worlds.rs"]
 mod worlds;

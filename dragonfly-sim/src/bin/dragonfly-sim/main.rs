@@ -43,8 +43,14 @@ enum Command {
     ///
     /// Each line names a venue, where it is and its symbols, as clients have to spell them.
     /// Connections are encrypted with a certificate made at start: give clients the authority that
-    /// --ca-out writes. At the end it prints how often each fault fired, and exits with 1 if a fault
-    /// of the plan never did.
+    /// --ca-out writes.
+    ///
+    /// Only order books carry data: Binance SYMBOL@depth5, 10 or 20, with @100ms or without; Bitstamp
+    /// order_book_SYMBOL; Bybit orderbook.1, 50, 200 or 1000; Coinbase level2 (and heartbeats); Kraken
+    /// book. Other channels of the venues are acknowledged and stay silent.
+    ///
+    /// At the end it prints how often each fault fired. It exits with 1 if a fault of the plan never
+    /// did, if a client took a wrong certificate, or if the ledger could not be written.
     #[command(
         after_help = "Venues: binance, bitstamp, bybit, coinbase-advanced, kraken\n\n\
         Example:\n  dragonfly-sim serve --venues bybit,kraken --instruments BTC-USDT \
