@@ -167,14 +167,13 @@ impl Live {
             floor.check(at + 1, fault)?;
         }
         let floor = Shared::new(floor);
-        let (authority, impostors) = certificate::generate_with_impostors()?;
+        let (authority, impostors) = certificate::generate_with_impostors(options.bind.ip())?;
         let tls = TlsAcceptor::from(authority.server);
         let (mut endpoints, mut doors) = (Vec::new(), Vec::new());
         for (venue, dialect) in dialects.iter().enumerate() {
             let listener = sim::listen(options.bind, venue)?;
             let address = listener.local_addr().map_err(SimError::Thread)?;
-            let (port, path) = (address.port(), dialect.path);
-            endpoints.push((dialect.name, format!("wss://localhost:{port}{path}")));
+            endpoints.push((dialect.name, sim::url(address, dialect.path)));
             let wake = Arc::clone(&floor.get().venues[venue].door);
             let door = Door {
                 venue,

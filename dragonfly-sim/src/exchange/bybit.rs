@@ -32,7 +32,12 @@ pub(super) static DIALECT: Dialect = Dialect {
 /// After so long without a change the one level is sent again, in ns.
 const REPEAT: u64 = 3_000_000_000;
 /// Topics that there are at the venue, of which nothing is said here.
-const QUIET: [&str; 4] = ["orderbook.full.", "orderbook.rpi.", "publicTrade.", "tickers."];
+const QUIET: [&str; 4] = [
+    "orderbook.full.",
+    "orderbook.rpi.",
+    "publicTrade.",
+    "tickers.",
+];
 const INTERVALS: [&str; 13] = [
     "1", "3", "5", "15", "30", "60", "120", "240", "360", "720", "D", "W", "M",
 ];

@@ -34,7 +34,13 @@ pub(super) static DIALECT: Dialect = Dialect {
 
 const SECOND: u64 = 1_000_000_000;
 /// Channels that there are at the venue, of which nothing is said here.
-const QUIET: [&str; 5] = ["candles", "market_trades", "status", "ticker", "ticker_batch"];
+const QUIET: [&str; 5] = [
+    "candles",
+    "market_trades",
+    "status",
+    "ticker",
+    "ticker_batch",
+];
 
 struct Coinbase {
     connection: u64,

@@ -160,7 +160,28 @@ fn wrong_options_of_serve_are_one_line_and_exit_code_2() {
     let nowhere = folder.join("nowhere.toml");
     std::fs::write(&nowhere, "[[fault]]\nname = \"checksum\"").unwrap();
     let nowhere = nowhere.to_str().unwrap();
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 16] = [
+        (
+            &["serve", "--rate", "1e-300"],
+            "not from 0.000001 to 100000",
+        ),
+        (&["serve", "--rate", "NaN"], "a rate of NaN"),
+        (&["serve", "--instruments", "70000"], "at most 10000"),
+        (
+            &[
+                "serve",
+                "--venues",
+                "kraken,binance",
+                "--instruments",
+                "AB-CUSDT,ABC-USDT",
+            ],
+            "\"AB-CUSDT\" and \"ABC-USDT\" are both ABCUSDT at binance",
+        ),
+        (&["serve", "--bind", "127.0.0.1:65534"], "none for venue 3"),
+        (
+            &["fuzz", "--result", "/no/such/folder/x.json"],
+            "/no/such/folder/x.json",
+        ),
         (&["serve", "--venues", "mtgox"], "`mtgox`"),
         (&["serve", "--instruments", "btc"], "\"btc-USDT\""),
         (&["serve", "--instruments", "0"], "at least one"),

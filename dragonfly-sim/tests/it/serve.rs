@@ -1,10 +1,15 @@
 //! The program `serve`: what it does to files, what it says of where it is, what it refuses.
 
-use std::net::TcpListener;
+use std::{net::TcpListener, process::Command};
 
 use dragonfly_core::clock::Clock;
+use dragonfly_sim::{Recorded, Recording, Sim};
 
-use crate::program::{folder, run};
+use crate::{
+    client::Client,
+    live::{entries, options, request, start},
+    program::{folder, run},
+};
 
 #[test]
 fn a_serve_that_cannot_start_leaves_the_ledger_of_another_alone() {
@@ -93,4 +98,90 @@ fn check_judges_the_views_its_help_shows_and_refuses_to_judge_none() {
         assert!(said.contains("1 views, 1 live legs compared"), "{said}");
     }
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn another_loopback_address_is_printed_and_certified() {
+    for bind in ["127.0.0.2:0", "[::1]:0"] {
+        let host = bind.trim_end_matches(":0");
+        let mut options = options("kraken");
+        options.bind = bind.parse().unwrap();
+        let (live, _ledger) = start(options);
+        let url = live.endpoint("kraken").unwrap();
+        assert!(url.starts_with(&format!("wss://{host}:")), "{url}");
+        let mut client = Client::reach(live.ca_pem(), url).unwrap();
+        assert!(client.next().contains("\"channel\":\"status\""));
+        let demo = Recorded::new("bybit", Recording::demo_bybit().unwrap());
+        let sim = Sim::builder().venue(demo).bind(bind.parse().unwrap());
+        let sim = sim.start().unwrap();
+        let url = sim.endpoint("bybit").unwrap();
+        assert!(url.starts_with(&format!("wss://{host}:")), "{url}");
+        Client::connect(&sim, "bybit").expect_silence();
+    }
+}
+
+#[test]
+fn the_servers_command_line_is_printed_for_each_instrument_as_a_shell_takes_it() {
+    let folder = folder("it's told");
+    let ca = folder.join("my ca.pem");
+    let serve = [
+        "serve",
+        "--venues",
+        "bybit,kraken",
+        "--instruments",
+        "BTC,ETH-USD",
+    ];
+    let more = ["--for", "1", "--ca-out", ca.to_str().unwrap()];
+    let output = run(&[&serve[..], &more[..]].concat());
+    assert_eq!(output.status.code(), Some(0));
+    let said = String::from_utf8(output.stdout).unwrap();
+    let told: Vec<&str> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("# "))
+        .collect();
+    let [btc, eth] = told[..] else {
+        panic!("{said}")
+    };
+    // What a shell makes of it is what the server is given.
+    let words = |line: &str| {
+        let script = format!("dragonflybot-grpc-server() {{ printf '%s\\n' \"$@\"; }}; {line}");
+        let output = Command::new("bash").args(["-c", &script]).output().unwrap();
+        let words = String::from_utf8(output.stdout).unwrap();
+        words.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let [btc, eth] = [words(btc), words(eth)];
+    assert_eq!(btc[..2], ["--venues", "bybit:BTC-USDT,kraken:BTC-USDT"]);
+    assert_eq!(eth[..2], ["--venues", "bybit:ETH-USD,kraken:ETH-USD"]);
+    assert!(btc[3].starts_with("bybit=wss://localhost:"), "{btc:?}");
+    assert!(btc.contains(&ca.to_str().unwrap().to_owned()), "{btc:?}");
+    assert!(eth.contains(&"127.0.0.1:50052".to_owned()), "{eth:?}");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn quantities_are_ordinary_unless_wild_ones_are_asked_for() {
+    let most = |seed: u64, is_wild: bool, venue: &str| {
+        let mut options = options(venue);
+        (options.seed, options.wild) = (seed, is_wild);
+        let (live, ledger) = start(options);
+        let mut client = Client::reach(live.ca_pem(), live.endpoint(venue).unwrap()).unwrap();
+        client.send(&request(venue));
+        let image = loop {
+            client.next();
+            let entry = entries(&ledger).into_iter().next();
+            if let Some(entry) = entry {
+                break entry;
+            }
+        };
+        let levels = image.bids.iter().chain(image.asks.iter());
+        let worth =
+            levels.map(|(price, qty)| [price, qty].map(|text| text.parse::<f64>().unwrap()));
+        worth.map(|[price, qty]| price * qty).fold(0.0, f64::max)
+    };
+    for venue in ["kraken", "bitstamp"] {
+        let ordinary = (1..6).map(|seed| most(seed, false, venue));
+        let ordinary = ordinary.fold(0.0, f64::max);
+        assert!((100.0..250_000.0).contains(&ordinary), "{venue} {ordinary}");
+    }
+    assert!((1..6).any(|seed| most(seed, true, "kraken") > 1e9));
 }

@@ -103,11 +103,7 @@ impl Writing {
         });
     }
 
-    fn attempt(
-        &mut self,
-        path: &Path,
-        write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-    ) {
+    fn attempt(&mut self, path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) {
         let Some(Err(error)) = self.file.as_mut().map(write) else {
             return;
         };
