@@ -3,7 +3,7 @@
 //! Nothing is written to disk and no key leaves the process: a client trusts the simulator by
 //! being given the authority's PEM text, as it would be given a private authority's.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -33,25 +33,34 @@ pub(crate) struct Impostors {
     pub(crate) expired: Arc<ServerConfig>,
 }
 
-const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
+/// What a server at an address of this machine is called: `localhost`, `127.0.0.1` and that address.
+fn names(address: IpAddr) -> Vec<String> {
+    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let own = address.to_string();
+    if !names.contains(&own) {
+        names.push(own);
+    }
+    names
+}
 
-/// Makes an authority and a certificate for `localhost` and `127.0.0.1`.
-pub(crate) fn generate() -> Result<Authority, SimError> {
+/// Makes an authority and a certificate for `localhost`, `127.0.0.1` and the address.
+pub(crate) fn generate(address: IpAddr) -> Result<Authority, SimError> {
     let (pem, issuer) = authority("dragonfly-sim authority")?;
-    let server = server(&issuer, &NAMES, false)?;
+    let server = server(&issuer, names(address), false)?;
     Ok(Authority { pem, server })
 }
 
 /// The same, with servers that are not to be trusted beside it.
-pub(crate) fn generate_with_impostors() -> Result<(Authority, Impostors), SimError> {
+pub(crate) fn generate_with_impostors(address: IpAddr) -> Result<(Authority, Impostors), SimError> {
+    let own = names(address);
     let (pem, issuer) = authority("dragonfly-sim authority")?;
     let (_, nobody) = authority("unknown authority")?;
     let impostors = Impostors {
-        unknown_ca: server(&nobody, &NAMES, false)?,
-        wrong_host: server(&issuer, &["elsewhere.invalid"], false)?,
-        expired: server(&issuer, &NAMES, true)?,
+        unknown_ca: server(&nobody, own.clone(), false)?,
+        wrong_host: server(&issuer, vec!["elsewhere.invalid".to_owned()], false)?,
+        expired: server(&issuer, own.clone(), true)?,
     };
-    let server = server(&issuer, &NAMES, false)?;
+    let server = server(&issuer, own, false)?;
     Ok((Authority { pem, server }, impostors))
 }
 
@@ -71,10 +80,9 @@ fn authority(name: &str) -> Result<(String, Issuer<'static, KeyPair>), SimError>
 
 fn server(
     issuer: &Issuer<'static, KeyPair>,
-    names: &[&str],
+    names: Vec<String>,
     has_expired: bool,
 ) -> Result<Arc<ServerConfig>, SimError> {
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names).map_err(broken)?;
     params
         .distinguished_name

@@ -40,13 +40,25 @@ pub enum SimError {
     #[error("a speed of {0} cannot be played; give a factor above 0, such as 1 or 2.5")]
     Speed(f64),
     /// The rate of changes is out of range.
-    #[error("a rate of {0} changes a second is not above 0 and up to 100000")]
+    #[error("a rate of {0} changes a second is not from 0.000001 to 100000")]
     Rate(f64),
     /// The instrument is not written as it should be, or is there twice.
     #[error(
         "{0:?} is no instrument, or there twice; give a currency such as BTC, or a pair such as BTC-USDT"
     )]
     Instrument(String),
+    /// Two instruments have the same symbol at a venue.
+    #[error("{first:?} and {second:?} are both {symbol} at {venue}; give one of them")]
+    Symbol {
+        /// The venue.
+        venue: &'static str,
+        /// What both are called there.
+        symbol: String,
+        /// One of them.
+        first: String,
+        /// The other.
+        second: String,
+    },
     /// A fault cannot happen to what is served.
     #[error("fault {number} ({kind}) can never happen: {reason}")]
     Fault {
@@ -67,6 +79,16 @@ pub enum SimError {
         address: SocketAddr,
         /// What the system said.
         source: io::Error,
+    },
+    /// There are fewer ports left than venues.
+    #[error(
+        "from port {first} on there is none for venue {number}: ports end at 65535; give a lower one, or 0"
+    )]
+    Ports {
+        /// The first venue's port.
+        first: u16,
+        /// The first venue without one, counted from 1.
+        number: usize,
     },
     /// The system refused a thread or a runtime.
     #[error("cannot start the simulator's thread: {0}")]

@@ -103,6 +103,9 @@ pub(crate) enum Trick {
 
 /// One connection's conversation.
 pub(crate) trait Conversation: Send {
+    /// Where the client came in: the path and the query of its request, which may ask for something.
+    fn on_target(&mut self, _path: &str, _query: &str, _cx: &mut Cx<'_>) {}
+
     /// What happens without being asked for when the connection opens.
     fn on_open(&mut self, _cx: &mut Cx<'_>) {}
 
@@ -131,12 +134,14 @@ pub(crate) struct Dialect {
     pub(crate) name: &'static str,
     /// The quote currency its generated instruments have.
     pub(crate) quote: &'static str,
-    /// The path that clients connect to.
+    /// The path that clients are told to connect to.
     pub(crate) path: &'static str,
     /// Its own symbol for a pair.
     pub(crate) native: fn(base: &str, quote: &str) -> String,
     /// Begins a conversation; the number is unique in the run.
     pub(crate) open: fn(connection: u64) -> Box<dyn Conversation>,
+    /// Whether there is anything under a path.
+    pub(crate) has_path: fn(path: &str) -> bool,
     /// Whether clients have to count the updates themselves.
     pub(crate) is_uncounted: bool,
     /// What comes before the first number of a level in its messages.

@@ -51,6 +51,14 @@ pub struct Entry {
 #[serde(tag = "record", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Record {
+    /// Which wall time the times of the ledger are of: `utc` was when `at` was. The first line of a
+    /// ledger of real time; simulated worlds have none.
+    Began {
+        /// When, in ns since the run began.
+        at: u64,
+        /// The same moment, in ns since 1970 UTC.
+        utc: u64,
+    },
     /// What one message said about one book.
     Entry(Entry),
     /// A message of any kind reached the client.
@@ -72,7 +80,7 @@ impl Record {
     pub const fn at(&self) -> u64 {
         match self {
             Self::Entry(entry) => entry.at,
-            Self::Heard { at, .. } | Self::Looked { at } => *at,
+            Self::Began { at, .. } | Self::Heard { at, .. } | Self::Looked { at } => *at,
         }
     }
 }

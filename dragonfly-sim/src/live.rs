@@ -117,12 +117,17 @@ pub struct Arrival {
     pub is_early: bool,
 }
 
+/// Where clients will come in, and what awaits them there.
+type Entrance = (std::net::TcpListener, Arc<Door>);
+
 /// Markets being served. Dropping it stops them.
 pub struct Live {
     floor: Shared,
     instruments: Vec<String>,
     endpoints: Vec<(&'static str, String)>,
     ca_pem: String,
+    /// Those that are still closed.
+    doors: Vec<Entrance>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -134,22 +139,42 @@ impl Live {
     /// When a venue is unknown, an instrument is none, the rate is out of range, the plan has a fault
     /// that cannot happen here, the address is not loopback, or the system refuses a port or a thread.
     pub fn start(options: Options, sink: Sink) -> Result<Self, SimError> {
+        Self::start_with(options, || Ok(sink))
+    }
+
+    /// The same with what makes the sink: it is called once the ports are bound, before any client is
+    /// let in, so that a start that fails has not touched what another one writes to.
+    ///
+    /// # Errors
+    /// As [`Live::start`], and what `sink` returns.
+    pub fn start_with<E: From<SimError>>(
+        options: Options,
+        sink: impl FnOnce() -> Result<Sink, E>,
+    ) -> Result<Self, E> {
+        let mut live = Self::bind(options)?;
+        let sink = sink()?;
+        live.floor.get().sink = sink;
+        live.open()?;
+        Ok(live)
+    }
+
+    /// Everything but letting clients in.
+    fn bind(options: Options) -> Result<Self, SimError> {
         options.check()?;
         let dialects = options.dialects()?;
-        let floor = options.floor(&dialects, sink);
+        let floor = options.floor(&dialects);
         for (at, fault) in options.plan.faults.iter().enumerate() {
             floor.check(at + 1, fault)?;
             trouble::check_time(at + 1, fault, options.span_ns())?;
         }
         let floor = Shared::new(floor);
-        let (authority, impostors) = certificate::generate_with_impostors()?;
+        let (authority, impostors) = certificate::generate_with_impostors(options.bind.ip())?;
         let tls = TlsAcceptor::from(authority.server);
         let (mut endpoints, mut doors) = (Vec::new(), Vec::new());
         for (venue, dialect) in dialects.iter().enumerate() {
             let listener = sim::listen(options.bind, venue)?;
             let address = listener.local_addr().map_err(SimError::Thread)?;
-            let (port, path) = (address.port(), dialect.path);
-            endpoints.push((dialect.name, format!("wss://localhost:{port}{path}")));
+            endpoints.push((dialect.name, sim::url(address, dialect.path)));
             let wake = Arc::clone(&floor.get().venues[venue].door);
             let door = Door {
                 venue,
@@ -161,16 +186,24 @@ impl Live {
             };
             doors.push((listener, Arc::new(door)));
         }
-        let (stop, stopped) = oneshot::channel();
-        let thread = spawn(floor.clone(), doors, stopped)?;
         Ok(Self {
             floor,
             instruments: options.instruments,
             endpoints,
             ca_pem: authority.pem,
-            stop: Some(stop),
-            thread: Some(thread),
+            doors,
+            stop: None,
+            thread: None,
         })
+    }
+
+    /// Lets clients in.
+    fn open(&mut self) -> Result<(), SimError> {
+        let (stop, stopped) = oneshot::channel();
+        let doors = std::mem::take(&mut self.doors);
+        self.thread = Some(spawn(self.floor.clone(), doors, stopped)?);
+        self.stop = Some(stop);
+        Ok(())
     }
 
     /// Where clients connect, by venue, such as `wss://localhost:40123/v2`.
@@ -312,7 +345,7 @@ impl fmt::Debug for Live {
 
 fn spawn(
     floor: Shared,
-    doors: Vec<(std::net::TcpListener, Arc<Door>)>,
+    doors: Vec<Entrance>,
     stopped: oneshot::Receiver<()>,
 ) -> Result<JoinHandle<()>, SimError> {
     let runtime = tokio::runtime::Builder::new_current_thread()

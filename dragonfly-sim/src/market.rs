@@ -67,6 +67,31 @@ impl Character {
             gap,
         }
     }
+
+    /// Numbers as they usually are: a tick of some millionths of the price, and up to 200,000 of the
+    /// quote currency a level.
+    pub(crate) fn ordinary(random: &mut Random, worth_millionths: u64, gap: u64) -> Self {
+        let worth = u128::from(worth_millionths.max(1));
+        let least = |is_enough: &dyn Fn(u128) -> bool| {
+            let enough = (0..=8_u8).find(|decimals| is_enough(10_u128.pow(u32::from(*decimals))));
+            enough.unwrap_or(8)
+        };
+        let price = least(&|unit| worth * unit >= 200_000 * 1_000_000);
+        // A lot is worth a tenth at most.
+        let qty = least(&|unit| unit * 100_000 >= worth);
+        let [price, qty] = [price, qty].map(|decimals| decimals + u8::from(random.chance(1, 2)));
+        let [ticks, lots] = [
+            worth * 10_u128.pow(price.into()) / 1_000_000,
+            200_000 * 1_000_000 * 10_u128.pow(qty.into()) / worth,
+        ];
+        Self {
+            scale: Scale { price, qty },
+            mid: i64::try_from(ticks).unwrap_or(i64::MAX / 8),
+            most_lots: i64::try_from(lots).unwrap_or(i64::MAX / 16).max(2),
+            levels: usize::try_from(random.between(40, 120)).unwrap_or(40),
+            gap,
+        }
+    }
 }
 
 /// The best levels of both sides, best first.
@@ -247,6 +272,33 @@ mod tests {
             gap: 1_000_000,
         };
         Market::new(character, Random::new(seed), 0)
+    }
+
+    #[test]
+    fn ordinary_numbers_are_ordinary() {
+        for seed in 0..200 {
+            let mut random = Random::new(seed);
+            // From a tenth of a cent to a million.
+            let worth = 10_u64.pow(random.between(3, 11) as u32) * random.between(1, 9);
+            let character = Character::ordinary(&mut random, worth, 1_000_000);
+            let market = Market::new(character, random, 0);
+            let Scale { price, qty } = character.scale;
+            let window = market.window(usize::MAX);
+            assert!(window.bids.len() >= 20 && window.asks.len() >= 20);
+            for level in window.bids.iter().chain(&window.asks) {
+                let shown = level.0 as f64 / 10_f64.powi(price.into());
+                let amount = level.1 as f64 / 10_f64.powi(qty.into());
+                let ratio = shown / (worth as f64 / 1e6);
+                assert!(
+                    (0.9..1.1).contains(&ratio),
+                    "{worth} {character:?} {level:?}"
+                );
+                assert!(
+                    shown * amount < 250_000.0,
+                    "{worth} {character:?} {level:?}"
+                );
+            }
+        }
     }
 
     #[test]

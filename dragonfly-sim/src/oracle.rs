@@ -142,6 +142,7 @@ impl Oracle {
     /// moment the records first, and a [`Record::Looked`] after the views.
     pub fn record(&mut self, record: Record) {
         match record {
+            Record::Began { .. } => {}
             Record::Entry(entry) => self.arrived(entry),
             Record::Heard { at, socket } => {
                 self.heard.insert(socket, at);

@@ -100,7 +100,7 @@ impl SimBuilder {
         if !self.bind.ip().is_loopback() {
             return Err(SimError::NotLoopback(self.bind));
         }
-        let authority = certificate::generate()?;
+        let authority = certificate::generate(self.bind.ip())?;
         let tls = TlsAcceptor::from(authority.server);
         let connections = Arc::new(AtomicU64::new(1));
         let (mut endpoints, mut served) = (BTreeMap::new(), Vec::new());
@@ -119,9 +119,9 @@ impl SimBuilder {
                 connections: Arc::clone(&connections),
             };
             let listener = listen(self.bind, index)?;
-            let port = listener.local_addr().map_err(SimError::Thread)?.port();
+            let address = listener.local_addr().map_err(SimError::Thread)?;
             let path = venue.tapes.keys().next_back().map_or("/", String::as_str);
-            endpoints.insert(spec.name, format!("wss://localhost:{port}{path}"));
+            endpoints.insert(spec.name, url(address, path));
             served.push((listener, venue));
         }
         let (stop, stopped) = oneshot::channel();
@@ -171,12 +171,26 @@ fn tapes(spec: &'static Spec, recorded: &Recorded) -> Result<dialect::Tapes, Sim
     Ok(tapes)
 }
 
+/// Where clients find what listens at an address of this machine.
+pub(crate) fn url(address: SocketAddr, path: &str) -> String {
+    let port = address.port();
+    if address.ip() == Ipv4Addr::LOCALHOST {
+        format!("wss://localhost:{port}{path}")
+    } else {
+        format!("wss://{address}{path}")
+    }
+}
+
 /// Binds the port of the `index`th venue, ready for the runtime.
 pub(crate) fn listen(bind: SocketAddr, index: usize) -> Result<TcpListener, SimError> {
     let mut address = bind;
     if bind.port() != 0 {
-        let offset = u16::try_from(index).unwrap_or(u16::MAX);
-        address.set_port(bind.port().saturating_add(offset));
+        let port = u16::try_from(index).ok();
+        let port = port.and_then(|offset| bind.port().checked_add(offset));
+        address.set_port(port.ok_or(SimError::Ports {
+            first: bind.port(),
+            number: index + 1,
+        })?);
     }
     let failed = |source| SimError::Bind { address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;

@@ -27,7 +27,11 @@ mod model;
 mod oracle;
 #[path = "it/program.rs"]
 mod program;
+#[path = "it/serve.rs"]
+mod serve;
 #[path = "it/start.rs"]
 mod start;
+#[path = "it/talk.rs"]
+mod talk;
 #[path = "it/worlds.rs"]
 mod worlds;

@@ -99,6 +99,8 @@ class Judge:
     def learn(self, record):
         """Takes a line of the ledger."""
         kind = record["record"]
+        if kind == "began":  # which wall time it was, of which nothing is judged
+            return
         if kind == "looked":
             return self.look(record["at"])
         self.heard[record["socket"]] = record["at"]

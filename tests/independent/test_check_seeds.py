@@ -156,6 +156,10 @@ class CheckSeeds(unittest.TestCase):
         self.finds("f", lambda _, views: views[3]["bids"][0].update(qty="4"))
         self.finds("f", lambda _, views: views[3].update(seq=3, skipped=2))
 
+    def test_a_ledger_may_begin_with_the_wall_time(self):
+        judge, _ = run([{"record": "began", "at": 7, "utc": 1_790_000_000 * 10**9}, *LEDGER])
+        self.assertEqual((judge.differences, judge.compared), (0, run(LEDGER)[0].compared))
+
     def test_a_bad_file_is_named(self):
         for change in (lambda ledger: ledger.append({"at": 9_000 * MS}),
                        lambda ledger: ledger[0].update(bids=[["1e", "1"]]),

@@ -76,7 +76,7 @@ impl Figures {
             Record::Heard { at, socket } => {
                 self.heard.insert(*socket, *at);
             }
-            Record::Looked { .. } => {}
+            Record::Began { .. } | Record::Looked { .. } => {}
         }
     }
 

@@ -372,6 +372,7 @@ fn venues(course: &Course, clock: &Clock, sender: SyncSender<News>) -> Result<Li
     options.plan = course.plan.clone();
     options.rate = live::Rate::PerSecond(course.rate);
     options.depth = course.depth;
+    options.wild = true;
     options.span = Duration::from_nanos(course.last_due());
     options.clock = clock.clone();
     let sink = move |record| {

@@ -10,11 +10,20 @@ pub(super) static DIALECT: Dialect = Dialect {
     path: "/",
     native: |base, quote| format!("{base}{quote}").to_ascii_lowercase(),
     open: |_| Box::new(Bitstamp::default()),
+    has_path: |path| path == "/",
     is_uncounted: false,
     price_mark: "[[\"",
 };
 
 const CHANNEL: &str = "order_book_";
+/// Channels that there are at the venue, of which nothing is said here.
+const QUIET: [&str; 5] = [
+    "detail_order_book_",
+    "diff_order_book_",
+    "funding_rate_",
+    "live_orders_",
+    "live_trades_",
+];
 const LEVELS: usize = 100;
 /// The longest message a client may send, in bytes.
 const LONGEST: usize = 512;
@@ -52,6 +61,12 @@ impl Conversation for Bitstamp {
             (Some("bts:unsubscribe"), Some(id)) => {
                 let gone = cx.find(id);
                 self.channels.retain(|listing| Some(*listing) != gone);
+                acknowledge("unsubscription", channel, cx);
+            }
+            (Some("bts:subscribe"), None) if is_quiet(channel) => {
+                acknowledge("subscription", channel, cx);
+            }
+            (Some("bts:unsubscribe"), None) if is_quiet(channel) => {
                 acknowledge("unsubscription", channel, cx);
             }
             (Some("bts:subscribe" | "bts:unsubscribe"), None) => {
@@ -93,6 +108,11 @@ impl Conversation for Bitstamp {
             Trick::SecondSnapshot | Trick::PartialSnapshot => false,
         }
     }
+}
+
+fn is_quiet(channel: &str) -> bool {
+    let id = QUIET.iter().find_map(|kind| channel.strip_prefix(kind));
+    id.is_some_and(is_market)
 }
 
 fn is_market(id: &str) -> bool {

@@ -1,7 +1,8 @@
 //! Bybit v5: a snapshot of each subscribed topic, then changes numbered by `u`.
 //!
 //! Levels that leave the topic's window are deleted by the venue. `u` = 1 says that its count has
-//! begun again. A topic is counted from subscription to subscription.
+//! begun again. A topic is counted from subscription to subscription. The topic of one level has
+//! snapshots only, the same again after 3 s without a change.
 
 use std::collections::BTreeMap;
 
@@ -23,9 +24,23 @@ pub(super) static DIALECT: Dialect = Dialect {
             refuses: false,
         })
     },
+    has_path: |path| path == "/v5/public/spot",
     is_uncounted: false,
     price_mark: "[[\"",
 };
+
+/// After so long without a change the one level is sent again, in ns.
+const REPEAT: u64 = 3_000_000_000;
+/// Topics that there are at the venue, of which nothing is said here.
+const QUIET: [&str; 4] = [
+    "orderbook.full.",
+    "orderbook.rpi.",
+    "publicTrade.",
+    "tickers.",
+];
+const INTERVALS: [&str; 13] = [
+    "1", "3", "5", "15", "30", "60", "120", "240", "360", "720", "D", "W", "M",
+];
 
 struct Bybit {
     connection: u64,
@@ -42,6 +57,8 @@ struct Topic {
     update: u64,
     /// Whether the snapshot has been sent.
     has_begun: bool,
+    /// When anything was last sent, in ns.
+    sent_at: u64,
     /// What the venue takes the client to have.
     sent: Window,
     /// What the client has, where that is something else.
@@ -86,6 +103,24 @@ impl Conversation for Bybit {
         }
     }
 
+    fn due(&self) -> Option<u64> {
+        let single = self.topics.iter().filter(|topic| topic.is_single());
+        single.map(|topic| topic.sent_at + REPEAT).min()
+    }
+
+    fn on_due(&mut self, cx: &mut Cx<'_>) {
+        let now = cx.now;
+        let is_due = |topic: &&mut Topic| topic.is_single() && topic.sent_at + REPEAT <= now;
+        for topic in self.topics.iter_mut().filter(is_due) {
+            topic.sent_at = now;
+            if topic.has_begun && cx.is_served(topic.listing) {
+                // The same number says that nothing has changed.
+                topic.update -= 1;
+                topic.snapshot(usize::MAX, "snapshot", cx);
+            }
+        }
+    }
+
     fn trick(&mut self, trick: Trick, listing: usize, cx: &mut Cx<'_>) -> bool {
         if trick == Trick::Refuse {
             self.refuses = true;
@@ -107,7 +142,7 @@ impl Conversation for Bybit {
             Trick::Recount => {
                 topic.update = 0;
                 // Either type has been seen; the number decides.
-                let kind = if cx.now.is_multiple_of(2) {
+                let kind = if cx.now.is_multiple_of(2) && !topic.is_single() {
                     "delta"
                 } else {
                     "snapshot"
@@ -136,6 +171,9 @@ impl Bybit {
         let (id, mut topics) = (&request["req_id"], Vec::new());
         let refuses = std::mem::take(&mut self.refuses);
         for name in super::texts(&request["args"]) {
+            if is_quiet(name, cx) && !refuses {
+                continue;
+            }
             let Some((levels, listing)) = topic(name, cx).filter(|_| !refuses) else {
                 let why = format!("error:handler not found,topic:{name}");
                 return self.reply(false, &why, "subscribe", id, cx);
@@ -146,6 +184,7 @@ impl Bybit {
                 levels,
                 update: cx.listing(listing).map_or(0, super::Listing::number),
                 has_begun: false,
+                sent_at: cx.now,
                 sent: Window::default(),
                 held: None,
             });
@@ -177,10 +216,15 @@ impl Bybit {
 }
 
 impl Topic {
+    /// Whether it is the topic of one level.
+    const fn is_single(&self) -> bool {
+        self.levels == 1
+    }
+
     /// Sends the whole window, or the best `part` levels of it as if they were all.
     fn snapshot(&mut self, part: usize, kind: &str, cx: &mut Cx<'_>) {
         self.update += 1;
-        self.has_begun = true;
+        (self.has_begun, self.sent_at) = (true, cx.now);
         self.sent = cx.window(self.listing, self.levels);
         let mut shown = self.sent.clone();
         shown.bids.truncate(part);
@@ -201,6 +245,9 @@ impl Topic {
         };
         if change == Window::default() {
             return;
+        }
+        if self.is_single() {
+            return self.snapshot(usize::MAX, "snapshot", cx);
         }
         self.update += 1;
         self.sent = now;
@@ -230,4 +277,15 @@ fn topic(name: &str, cx: &Cx<'_>) -> Option<(usize, usize)> {
     let levels = levels.parse().ok()?;
     [1, 50, 200, 1000].contains(&levels).then_some(())?;
     Some((levels, cx.find(symbol)?))
+}
+
+/// Whether it is a topic of a symbol that is traded, of which nothing is said.
+fn is_quiet(name: &str, cx: &Cx<'_>) -> bool {
+    let symbol = QUIET.iter().find_map(|kind| name.strip_prefix(kind));
+    let candle = || {
+        let (interval, symbol) = name.strip_prefix("kline.")?.split_once('.')?;
+        INTERVALS.contains(&interval).then_some(symbol)
+    };
+    let symbol = symbol.or_else(candle);
+    symbol.is_some_and(|symbol| cx.find(symbol).is_some())
 }

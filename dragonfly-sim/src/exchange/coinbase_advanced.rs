@@ -1,6 +1,8 @@
 //! Coinbase Advanced Trade: the whole book of each product, then every change; all messages of a
 //! connection are numbered, acknowledgements and heartbeats too.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 
 use super::{Conversation, Cx, Dialect, Frame, Step, Trick, texts};
@@ -19,21 +21,33 @@ pub(super) static DIALECT: Dialect = Dialect {
             connection,
             sequence: 0,
             products: Vec::new(),
+            quiet: BTreeMap::new(),
             beat_at: None,
             beats: 0,
             refuses: false,
         })
     },
+    has_path: |path| path == "/",
     is_uncounted: false,
     price_mark: "\"price_level\":\"",
 };
 
 const SECOND: u64 = 1_000_000_000;
+/// Channels that there are at the venue, of which nothing is said here.
+const QUIET: [&str; 5] = [
+    "candles",
+    "market_trades",
+    "status",
+    "ticker",
+    "ticker_batch",
+];
 
 struct Coinbase {
     connection: u64,
     sequence: u64,
     products: Vec<Product>,
+    /// What was subscribed of the channels of which nothing is said.
+    quiet: BTreeMap<String, BTreeSet<String>>,
     beat_at: Option<u64>,
     beats: u64,
     refuses: bool,
@@ -70,6 +84,19 @@ impl Conversation for Coinbase {
                     let native = cx.listing(product.listing).map_or("", |l| &l.native);
                     !ids.contains(&native)
                 });
+                self.list(cx);
+            }
+            ("unsubscribe", "heartbeats") => {
+                self.beat_at = None;
+                self.list(cx);
+            }
+            ("subscribe", channel) if QUIET.contains(&channel) => {
+                self.keep_quiet(channel, &ids, cx);
+            }
+            ("unsubscribe", channel) if QUIET.contains(&channel) => {
+                if let Some(quiet) = self.quiet.get_mut(channel) {
+                    quiet.retain(|id| !ids.contains(&id.as_str()));
+                }
                 self.list(cx);
             }
             _ => cx.say(r#"{"type":"error","message":"invalid message"}"#),
@@ -174,6 +201,18 @@ impl Coinbase {
         }
     }
 
+    /// Begins a subscription of which nothing is said.
+    fn keep_quiet(&mut self, channel: &str, ids: &[&str], cx: &mut Cx<'_>) {
+        if ids.is_empty() && channel != "status" {
+            return cx.say(r#"{"type":"error","message":"no product_ids"}"#);
+        }
+        let refused = refuse_unknown(ids, cx);
+        let wanted = ids.iter().filter(|id| !refused.contains(*id));
+        let quiet = self.quiet.entry(channel.to_owned()).or_default();
+        quiet.extend(wanted.map(|id| (*id).to_owned()));
+        self.list(cx);
+    }
+
     /// Sends the whole books of some products, or the best `part` levels as if they were all.
     fn snapshots(&mut self, places: &[usize], part: usize, cx: &mut Cx<'_>) {
         let (mut events, mut told) = (Vec::new(), Vec::new());
@@ -215,6 +254,9 @@ impl Coinbase {
         if !ids.is_empty() {
             lists.insert("level2".into(), json!(ids));
         }
+        for (channel, ids) in self.quiet.iter().filter(|(_, ids)| !ids.is_empty()) {
+            lists.insert(channel.clone(), json!(ids));
+        }
         if self.beat_at.is_some() {
             lists.insert("heartbeats".into(), json!(["heartbeats"]));
         }
@@ -230,6 +272,17 @@ impl Coinbase {
         self.sequence += 1;
         number
     }
+}
+
+/// Says of each product that there is none of that name; those.
+fn refuse_unknown<'a>(ids: &[&'a str], cx: &mut Cx<'_>) -> Vec<&'a str> {
+    let unknown = ids.iter().filter(|id| cx.find(id).is_none());
+    let unknown: Vec<&str> = unknown.copied().collect();
+    for id in &unknown {
+        let why = format!("{id} is not a valid product");
+        cx.say(json!({"type": "error", "message": why}).to_string());
+    }
+    unknown
 }
 
 fn event(kind: &str, listing: usize, window: &Window, cx: &Cx<'_>) -> String {

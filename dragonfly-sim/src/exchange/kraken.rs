@@ -3,6 +3,8 @@
 //!
 //! A level that falls out of the subscribed depth is not deleted: the client has to cut its book.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{Conversation, Cx, Dialect, Step, Trick, texts, write_levels};
@@ -20,20 +22,26 @@ pub(super) static DIALECT: Dialect = Dialect {
         Box::new(Kraken {
             connection,
             books: Vec::new(),
+            quiet: BTreeSet::new(),
             spoke_at: 0,
             refuses: false,
         })
     },
+    has_path: |path| path == "/v2",
     is_uncounted: true,
     price_mark: "\"price\":",
 };
 
 const SECOND: u64 = 1_000_000_000;
-const DEPTHS: [usize; 5] = [10, 25, 100, 500, 1000];
+const DEPTHS: [u64; 5] = [10, 25, 100, 500, 1000];
+/// Channels that there are at the venue, of which nothing is said here.
+const QUIET: [&str; 4] = ["instrument", "ohlc", "ticker", "trade"];
 
 struct Kraken {
     connection: u64,
     books: Vec<Book>,
+    /// What was subscribed beside books: channels and symbols of which nothing is ever said.
+    quiet: BTreeSet<(String, String)>,
     /// When anything was last sent.
     spoke_at: u64,
     refuses: bool,
@@ -56,26 +64,13 @@ impl Conversation for Kraken {
 
     fn on_text(&mut self, text: &str, cx: &mut Cx<'_>) {
         let request = serde_json::from_str::<Value>(text).unwrap_or_default();
-        let params = &request["params"];
-        let depth = params["depth"].as_u64().unwrap_or(10);
-        let depth = usize::try_from(depth).unwrap_or(0);
-        let symbols = texts(&params["symbol"]);
-        match request["method"].as_str() {
-            Some("ping") => {
-                let time = rfc3339::text(cx.utc);
-                cx.say(format!(
-                    r#"{{"method":"pong","time_in":"{time}","time_out":"{time}"}}"#
-                ));
-            }
-            Some("subscribe") if params["channel"] == "book" => {
-                self.subscribe(&symbols, depth, cx);
-            }
-            Some("unsubscribe") => {
-                for symbol in symbols {
-                    self.unsubscribe(symbol, depth, cx);
-                }
-            }
-            _ => cx.say(r#"{"error":"Malformed request"}"#),
+        match Request::read(&request) {
+            None => malformed(&request, cx),
+            Some(request) => match request.method {
+                "ping" => request.pong(cx),
+                "subscribe" | "unsubscribe" => self.order(&request, cx),
+                _ => request.refuse(None, "Method not supported", cx),
+            },
         }
         self.spoke_at = cx.now;
     }
@@ -92,7 +87,8 @@ impl Conversation for Kraken {
     }
 
     fn due(&self) -> Option<u64> {
-        (!self.books.is_empty()).then_some(self.spoke_at + SECOND)
+        let is_silent = self.books.is_empty() && self.quiet.is_empty();
+        (!is_silent).then_some(self.spoke_at + SECOND)
     }
 
     fn on_due(&mut self, cx: &mut Cx<'_>) {
@@ -121,17 +117,47 @@ impl Conversation for Kraken {
 }
 
 impl Kraken {
+    fn order(&mut self, request: &Request<'_>, cx: &mut Cx<'_>) {
+        let is_subscription = request.method == "subscribe";
+        let (channel, symbols) = (request.channel, request.symbols.as_slice());
+        match (channel, symbols) {
+            ("book", [_, ..]) if is_subscription => self.subscribe(request, cx),
+            ("book", [_, ..]) => {
+                for symbol in symbols {
+                    self.unsubscribe(symbol, request, cx);
+                }
+            }
+            ("instrument", _) => self.keep_quiet("", request, cx),
+            _ if !QUIET.contains(&channel) && channel != "book" => {
+                request.refuse(None, "Channel not supported", cx);
+            }
+            (_, []) => request.refuse(None, "Malformed request", cx),
+            _ => {
+                for symbol in symbols {
+                    self.keep_quiet(symbol, request, cx);
+                }
+            }
+        }
+    }
+
     /// One answer a symbol, then the books of those that were accepted.
-    fn subscribe(&mut self, symbols: &[&str], depth: usize, cx: &mut Cx<'_>) {
+    fn subscribe(&mut self, request: &Request<'_>, cx: &mut Cx<'_>) {
         let mut fresh = Vec::new();
-        for symbol in symbols {
+        for symbol in &request.symbols {
             let listing = cx.find(symbol);
             let is_held = |book: &Book| Some(book.listing) == listing;
-            let refusal = match listing {
-                _ if std::mem::take(&mut self.refuses) => Some("Internal error"),
-                _ if !DEPTHS.contains(&depth) => Some("Subscription depth not supported"),
-                _ if self.books.iter().any(is_held) => Some("Already subscribed"),
-                None => Some("Currency pair not supported"),
+            let depth = usize::try_from(request.depth).unwrap_or(0);
+            match listing {
+                _ if std::mem::take(&mut self.refuses) => {
+                    request.refuse(Some(symbol), "Internal error", cx);
+                }
+                _ if !DEPTHS.contains(&request.depth) => {
+                    request.refuse(Some(symbol), "Subscription depth not supported", cx);
+                }
+                _ if self.books.iter().any(is_held) => {
+                    request.refuse(Some(symbol), "Already subscribed", cx);
+                }
+                None => request.refuse_pair(symbol, cx),
                 Some(listing) => {
                     fresh.push(Book {
                         listing,
@@ -139,42 +165,149 @@ impl Kraken {
                         has_begun: false,
                         sent: Window::default(),
                     });
-                    None
+                    request.accept(symbol, cx);
                 }
-            };
-            answer("subscribe", symbol, depth, refusal, cx);
+            }
         }
         for mut book in fresh {
-            if cx.is_served(book.listing) {
+            if !request.has_snapshot {
+                // The client has to know the book from elsewhere.
+                book.has_begun = true;
+                book.sent = cx.window(book.listing, book.depth);
+            } else if cx.is_served(book.listing) {
                 book.snapshot(usize::MAX, cx);
             }
             self.books.push(book);
         }
     }
 
-    fn unsubscribe(&mut self, symbol: &str, depth: usize, cx: &mut Cx<'_>) {
+    fn unsubscribe(&mut self, symbol: &str, request: &Request<'_>, cx: &mut Cx<'_>) {
         let listing = cx.listings.iter().position(|l| l.native == symbol);
+        let is_meant = |book: &Book| {
+            Some(book.listing) == listing && usize::try_from(request.depth) == Ok(book.depth)
+        };
         let before = self.books.len();
-        self.books.retain(|book| Some(book.listing) != listing);
-        let is_gone = self.books.len() < before;
-        let refusal = (!is_gone).then_some("Subscription Not Found");
-        answer("unsubscribe", symbol, depth, refusal, cx);
+        self.books.retain(|book| !is_meant(book));
+        if self.books.len() < before {
+            request.accept(symbol, cx);
+        } else {
+            request.refuse(Some(symbol), "Subscription Not Found", cx);
+        }
+    }
+
+    /// Begins or ends a subscription of which nothing is said.
+    fn keep_quiet(&mut self, symbol: &str, request: &Request<'_>, cx: &mut Cx<'_>) {
+        let key = (request.channel.to_owned(), symbol.to_owned());
+        let named = Some(symbol).filter(|symbol| !symbol.is_empty());
+        if request.method == "unsubscribe" {
+            if self.quiet.remove(&key) {
+                request.accept(symbol, cx);
+            } else {
+                request.refuse(named, "Subscription Not Found", cx);
+            }
+        } else if named.is_some() && cx.find(symbol).is_none() {
+            request.refuse_pair(symbol, cx);
+        } else if self.quiet.insert(key) {
+            request.accept(symbol, cx);
+        } else {
+            request.refuse(named, "Already subscribed", cx);
+        }
     }
 }
 
-fn answer(method: &str, symbol: &str, depth: usize, refusal: Option<&str>, cx: &mut Cx<'_>) {
-    let time = rfc3339::text(cx.utc);
-    let text = match refusal {
-        Some(why) => json!({
-            "error": why, "method": method, "success": false, "symbol": symbol,
-            "time_in": time, "time_out": time,
-        }),
-        None => json!({
-            "method": method, "success": true, "time_in": time, "time_out": time,
-            "result": {"channel": "book", "symbol": symbol, "depth": depth, "snapshot": true},
-        }),
-    };
-    cx.say(text.to_string());
+/// Answers what cannot be read as a request, by what of it can.
+fn malformed(request: &Value, cx: &mut Cx<'_>) {
+    let mut answer = json!({"error": "Malformed request"});
+    for key in ["method", "req_id"] {
+        if let Some(value) = request.get(key) {
+            answer[key] = value.clone();
+            answer["success"] = false.into();
+        }
+    }
+    cx.say(answer.to_string());
+}
+
+/// What a client asks for.
+struct Request<'a> {
+    method: &'a str,
+    channel: &'a str,
+    symbols: Vec<&'a str>,
+    depth: u64,
+    has_snapshot: bool,
+    id: Option<&'a Value>,
+}
+
+impl<'a> Request<'a> {
+    /// `None` for what has another form than a request has.
+    fn read(request: &'a Value) -> Option<Self> {
+        let params = &request["params"];
+        let method = request["method"].as_str()?;
+        let symbols = match &params["symbol"] {
+            Value::Null => Vec::new(),
+            Value::Array(all) => {
+                let symbols = texts(&params["symbol"]);
+                (symbols.len() == all.len()).then_some(symbols)?
+            }
+            _ => return None,
+        };
+        let depth = match &params["depth"] {
+            Value::Null => 10,
+            depth => depth.as_u64()?,
+        };
+        let has_snapshot = match &params["snapshot"] {
+            Value::Null => true,
+            snapshot => snapshot.as_bool()?,
+        };
+        Some(Self {
+            method,
+            channel: params["channel"].as_str().unwrap_or_default(),
+            symbols,
+            depth,
+            has_snapshot,
+            id: request.get("req_id"),
+        })
+    }
+
+    fn pong(&self, cx: &mut Cx<'_>) {
+        self.answer(json!({"method": "pong"}), cx);
+    }
+
+    fn accept(&self, symbol: &str, cx: &mut Cx<'_>) {
+        let mut result = json!({"channel": self.channel});
+        if !symbol.is_empty() {
+            result["symbol"] = symbol.into();
+        }
+        if self.channel == "book" {
+            result["depth"] = self.depth.into();
+        }
+        result["snapshot"] = self.has_snapshot.into();
+        let answer = json!({"method": self.method, "success": true, "result": result});
+        self.answer(answer, cx);
+    }
+
+    fn refuse_pair(&self, symbol: &str, cx: &mut Cx<'_>) {
+        let why = format!("Currency pair not supported {symbol}");
+        self.refuse(Some(symbol), &why, cx);
+    }
+
+    fn refuse(&self, symbol: Option<&str>, why: &str, cx: &mut Cx<'_>) {
+        let mut answer = json!({"error": why, "method": self.method, "success": false});
+        if let Some(symbol) = symbol {
+            answer["symbol"] = symbol.into();
+        }
+        self.answer(answer, cx);
+    }
+
+    /// Says it with the times and the id of the request, if it had one.
+    fn answer(&self, mut answer: Value, cx: &mut Cx<'_>) {
+        let time = rfc3339::text(cx.utc);
+        answer["time_in"] = time.clone().into();
+        answer["time_out"] = time.into();
+        if let Some(id) = self.id {
+            answer["req_id"] = id.clone();
+        }
+        cx.say(answer.to_string());
+    }
 }
 
 impl Book {

@@ -196,7 +196,8 @@ impl Door {
             return self.proved(attempt, is_in);
         }
         if is_in {
-            let id = self.floor.get().open(self.venue, controls);
+            let target = [request.path.as_str(), request.query.as_str()];
+            let id = self.floor.get().open(self.venue, target, controls);
             line::run(tls, id, self.floor.clone()).await;
         }
     }
@@ -234,9 +235,9 @@ impl Door {
             self.proved(Some(attempt), is_sent);
             return false;
         }
-        let path = self.floor.get().venues[self.venue].dialect.path;
+        let has_path = self.floor.get().venues[self.venue].dialect.has_path;
         let answer = match &request.key {
-            _ if request.path != path => upgrade::refuse("404 Not Found", ""),
+            _ if !has_path(&request.path) => upgrade::refuse("404 Not Found", ""),
             None => upgrade::refuse("426 Upgrade Required", "Upgrade: websocket\r\n"),
             Some(key) => return say(tls, &upgrade::accept(key)).await,
         };

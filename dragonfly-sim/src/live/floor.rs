@@ -261,7 +261,12 @@ impl Floor {
     }
 
     /// A client has got through to a venue; the connection's number.
-    pub(super) fn open(&mut self, venue: usize, controls: Arc<Controls>) -> u64 {
+    pub(super) fn open(
+        &mut self,
+        venue: usize,
+        [path, query]: [&str; 2],
+        controls: Arc<Controls>,
+    ) -> u64 {
         self.connections += 1;
         let id = self.connections;
         let dialect = self.venues[venue].dialect;
@@ -283,6 +288,8 @@ impl Floor {
             self.converse(id, |talk, cx| talk.trick(Trick::Refuse, 0, cx));
             self.schedule.keep(index);
         }
+        self.converse(id, |talk, cx| talk.on_target(path, query, cx));
+        self.wake.notify_one();
         id
     }
 

@@ -133,7 +133,7 @@ where
         if frame.text.is_empty() && frame.close.is_some() {
             return Ok(());
         }
-        self.write(&wire::frame(OpCode::Text, &frame.text)).await?;
+        self.write(&wire::message(&frame.text)).await?;
         self.delivered(frame);
         Ok(())
     }

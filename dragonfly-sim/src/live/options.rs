@@ -1,7 +1,7 @@
 //! What is to be served, and the floor that is made of it.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
@@ -23,7 +23,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Rate {
-    /// So many times a second on average, each book; above 0 and up to 100,000.
+    /// So many times a second on average, each book; from 0.000001 to 100,000.
     PerSecond(f64),
     /// As fast as the slowest client of a book takes the messages; a book without clients rests.
     AsFast,
@@ -46,6 +46,9 @@ pub struct Options {
     pub plan: Plan,
     /// How often each book changes. Binance sends an image every 100 ms all the same.
     pub rate: Rate,
+    /// Whether numbers are as odd as a venue's could be, such as quantities of 17 digits, and not as
+    /// they usually are.
+    pub wild: bool,
     /// How many levels a side an entry of the ledger has.
     pub depth: usize,
     /// The first venue listens on this port, each further one on the next; port 0 gives every venue
@@ -66,6 +69,7 @@ impl Options {
             instruments: vec!["BTC".to_owned()],
             plan: Plan::default(),
             rate: Rate::PerSecond(10.0),
+            wild: false,
             depth: 20,
             bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             span: Duration::from_secs(60),
@@ -97,7 +101,7 @@ impl Options {
             return Err(SimError::NotLoopback(self.bind));
         }
         if let Rate::PerSecond(rate) = self.rate
-            && !(rate > 0.0 && rate <= 100_000.0)
+            && !(1e-6..=1e5).contains(&rate)
         {
             return Err(SimError::Rate(rate));
         }
@@ -113,13 +117,33 @@ impl Options {
                 return Err(SimError::Instrument(name.clone()));
             }
         }
-        let is_again = |(at, name): (usize, &String)| self.instruments[..at].contains(name);
-        let mut names = self.instruments.iter().enumerate();
-        if let Some((_, name)) = names.find(|named| is_again(*named)) {
+        let mut known = BTreeSet::new();
+        if let Some(name) = self.instruments.iter().find(|name| !known.insert(*name)) {
             return Err(SimError::Instrument(name.clone()));
         }
         if self.instruments.is_empty() {
             return Err(SimError::Instrument(String::new()));
+        }
+        for dialect in self.dialects()? {
+            self.tell_apart(dialect)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses instruments that have the same symbol at a venue.
+    fn tell_apart(&self, dialect: &'static Dialect) -> Result<(), SimError> {
+        let mut known = BTreeMap::new();
+        for name in &self.instruments {
+            let [base, quote] = pair(name, dialect);
+            let symbol = (dialect.native)(base, quote);
+            if let Some(first) = known.insert(symbol.clone(), name) {
+                return Err(SimError::Symbol {
+                    venue: dialect.name,
+                    symbol,
+                    first: first.clone(),
+                    second: name.clone(),
+                });
+            }
         }
         Ok(())
     }
@@ -145,10 +169,18 @@ impl Options {
             let native = (dialect.native)(base, quote);
             // The same worth at every venue, in units of a millionth.
             let mut worth = Random::of(self.seed, &format!("worth {base}"));
-            let worth = worth.between(100, 99_999_999) * 1_000;
+            let worth = match usual(base) {
+                Some(usual) if !self.wild => usual * worth.between(800, 1_200),
+                _ => worth.between(100, 99_999_999) * 1_000,
+            };
             let label = format!("market {} {native}", dialect.name);
             let mut random = Random::of(self.seed, &label);
-            let character = Character::draw(&mut random, worth, self.gap());
+            let draw = if self.wild {
+                Character::draw
+            } else {
+                Character::ordinary
+            };
+            let character = draw(&mut random, worth, self.gap());
             let first = random.between(1_000_000, 1_000_000_000_000);
             let market = Market::new(character, random, self.clock.mono().0);
             Listing::new(native, market, first, utc)
@@ -156,7 +188,8 @@ impl Options {
         self.instruments.iter().map(listing).collect()
     }
 
-    pub(super) fn floor(&self, dialects: &[&'static Dialect], sink: Sink) -> Floor {
+    /// The floor, whose ledger nobody takes yet.
+    pub(super) fn floor(&self, dialects: &[&'static Dialect]) -> Floor {
         let venues = dialects.iter().map(|dialect| Venue {
             dialect,
             listings: self.listings(dialect),
@@ -178,7 +211,7 @@ impl Options {
             rate: self.rate,
             conns: BTreeMap::new(),
             schedule: Schedule::new(&plan, span, self.seed),
-            sink,
+            sink: Box::new(|_| {}),
             next_stream: 0,
             connections: 0,
             is_calm: false,
@@ -189,6 +222,22 @@ impl Options {
             started: self.clock.mono().0,
         }
     }
+}
+
+/// What a known coin is worth, in thousandths of the quote currency.
+fn usual(base: &str) -> Option<u64> {
+    let worths = [
+        ("BTC", 65_000_000),
+        ("ETH", 3_200_000),
+        ("SOL", 150_000),
+        ("LTC", 80_000),
+        ("DOT", 6_500),
+        ("XRP", 600),
+        ("ADA", 450),
+        ("DOGE", 150),
+    ];
+    let known = worths.into_iter().find(|(name, _)| *name == base);
+    known.map(|(_, worth)| worth)
 }
 
 /// Base and quote currency of an instrument at a venue.

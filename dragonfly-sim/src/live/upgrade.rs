@@ -16,6 +16,8 @@ const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) path: String,
+    /// Empty where there is none.
+    pub(super) query: String,
     /// None where it is no request to upgrade to WebSocket.
     pub(super) key: Option<String>,
 }
@@ -36,7 +38,8 @@ fn parse(head: &str) -> Option<Request> {
     let mut lines = head.split("\r\n");
     let mut words = lines.next()?.split(' ');
     let (method, target) = (words.next()?, words.next()?);
-    let path = target.split('?').next().unwrap_or_default().to_owned();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let (path, query) = (path.to_owned(), query.to_owned());
     let (mut is_upgrade, mut key) = (method == "GET", None);
     let mut has_upgrade = false;
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
@@ -49,7 +52,7 @@ fn parse(head: &str) -> Option<Request> {
         }
     }
     let key = key.filter(|_| is_upgrade && has_upgrade);
-    Some(Request { path, key })
+    Some(Request { path, query, key })
 }
 
 /// The answer that accepts.
@@ -116,9 +119,10 @@ mod tests {
                      Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: k\r\n\r\n";
         let request = parse(whole).unwrap();
         assert_eq!(
-            (request.path.as_str(), request.key.as_deref()),
-            ("/v2", Some("k"))
+            (request.path.as_str(), request.query.as_str()),
+            ("/v2", "a=b")
         );
+        assert_eq!(request.key.as_deref(), Some("k"));
         for (part, other) in [("GET", "POST"), ("WebSocket", "h2c"), ("13", "8")] {
             assert_eq!(
                 parse(&whole.replace(part, other)).unwrap().key,

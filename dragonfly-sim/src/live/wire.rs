@@ -34,6 +34,19 @@ pub(super) fn frame(opcode: OpCode, payload: &[u8]) -> Vec<u8> {
     [head.get(..len).unwrap_or(&head), payload].concat()
 }
 
+/// A message. What is no text, such as one that is compressed or in another encoding, is sent as
+/// binary: a client would close the connection over a text that is not UTF-8 and never look at it,
+/// which is a [fault of its own](Kind::NotUtf8).
+pub(super) fn message(payload: &[u8]) -> Vec<u8> {
+    let is_text = str::from_utf8(payload).is_ok();
+    let opcode = if is_text {
+        OpCode::Text
+    } else {
+        OpCode::Binary
+    };
+    frame(opcode, payload)
+}
+
 /// A message as the fault wants it sent; `lasting` is in ns.
 pub(super) fn spoil(
     kind: Kind,

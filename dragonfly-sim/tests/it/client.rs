@@ -1,6 +1,11 @@
 //! A client that shares no code with the framework: tungstenite over rustls.
 
-use std::{net::TcpStream, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use dragonfly_sim::{Pace, Recorded, Recording, Sim};
 use rustls::{
@@ -48,12 +53,15 @@ pub(crate) fn connect(
     url: &str,
     patience: Duration,
 ) -> Result<Secure, String> {
-    let address = url.strip_prefix("wss://localhost:").unwrap();
-    let port = address.split('/').next().unwrap().parse().unwrap();
-    let tcp = TcpStream::connect_timeout(&([127, 0, 0, 1], port).into(), patience);
+    let address = url.strip_prefix("wss://").unwrap();
+    let (host, port) = address.split('/').next().unwrap().rsplit_once(':').unwrap();
+    let host = host.trim_matches(['[', ']']);
+    let ip: IpAddr = host.parse().unwrap_or(Ipv4Addr::LOCALHOST.into());
+    let address = SocketAddr::new(ip, port.parse().unwrap());
+    let tcp = TcpStream::connect_timeout(&address, patience);
     let tcp = tcp.map_err(|error| error.to_string())?;
     tcp.set_read_timeout(Some(patience)).unwrap();
-    let name = ServerName::try_from("localhost").unwrap();
+    let name = ServerName::try_from(host.to_owned()).unwrap();
     let tls = ClientConnection::new(Arc::new(config), name).unwrap();
     Ok(StreamOwned::new(tls, tcp))
 }

@@ -57,9 +57,11 @@ const ATTEMPTS: [Case; 14] = [
     (Kind::UpgradeGarbage, "binance", "httparse"),
 ];
 
-const WIRES: [Case; 9] = [
+const WIRES: [Case; 11] = [
     (Kind::Dribble, "bitstamp", "text"),
     (Kind::BinaryFrame, "kraken", "binary"),
+    (Kind::Gzip, "bybit", "binary of gzip"),
+    (Kind::Encoding, "coinbase-advanced", "binary of UTF-16"),
     (Kind::Fragments, "bitstamp", "ping between"),
     (Kind::Drip, "bybit", "text"),
     (Kind::Compressed, "kraken", "Reserved bits"),
@@ -116,6 +118,12 @@ fn visit(live: &Live, venue: &str, notice: &mut dyn FnMut(String) -> bool) {
     while is_open {
         let event = match socket.read() {
             Ok(Message::Text(text)) => notable(&text),
+            Ok(Message::Binary(bytes)) if bytes.starts_with(&[0x1f, 0x8b]) => {
+                "binary of gzip".to_owned()
+            }
+            Ok(Message::Binary(bytes)) if bytes.starts_with(&[0xff, 0xfe, b'{']) => {
+                "binary of UTF-16".to_owned()
+            }
             Ok(Message::Binary(_)) => "binary".to_owned(),
             Ok(Message::Ping(text)) => format!("ping {}", str::from_utf8(&text).unwrap()),
             Ok(Message::Close(frame)) => {

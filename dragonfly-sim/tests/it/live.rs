@@ -71,7 +71,7 @@ pub(crate) fn options(venue: &str) -> Options {
     options
 }
 
-fn entries(ledger: &Ledger) -> Vec<Entry> {
+pub(crate) fn entries(ledger: &Ledger) -> Vec<Entry> {
     let records = ledger.lock().unwrap();
     let entry = |record: &Record| match record {
         Record::Entry(entry) => Some(entry.clone()),

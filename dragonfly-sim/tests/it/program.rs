@@ -11,7 +11,7 @@ use dragonfly_sim::{
     live::{Live, Options},
 };
 
-fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_dragonfly-sim"))
         .args(arguments)
         .output()
@@ -19,7 +19,7 @@ fn run(arguments: &[&str]) -> Output {
 }
 
 /// A folder of the test's own.
-fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     let folder = format!("dragonfly-sim-{name}-{}", std::process::id());
     let folder = std::env::temp_dir().join(folder);
     std::fs::create_dir_all(&folder).unwrap();
@@ -176,7 +176,28 @@ fn wrong_options_of_serve_are_one_line_and_exit_code_2() {
     )
     .unwrap();
     let never = never.to_str().unwrap();
-    let cases: [(&[&str], &str); 12] = [
+    let cases: [(&[&str], &str); 18] = [
+        (
+            &["serve", "--rate", "1e-300"],
+            "not from 0.000001 to 100000",
+        ),
+        (&["serve", "--rate", "NaN"], "a rate of NaN"),
+        (&["serve", "--instruments", "70000"], "at most 10000"),
+        (
+            &[
+                "serve",
+                "--venues",
+                "kraken,binance",
+                "--instruments",
+                "AB-CUSDT,ABC-USDT",
+            ],
+            "\"AB-CUSDT\" and \"ABC-USDT\" are both ABCUSDT at binance",
+        ),
+        (&["serve", "--bind", "127.0.0.1:65534"], "none for venue 3"),
+        (
+            &["fuzz", "--result", "/no/such/folder/x.json"],
+            "/no/such/folder/x.json",
+        ),
         (&["serve", "--venues", "mtgox"], "`mtgox`"),
         (&["serve", "--instruments", "btc"], "\"btc-USDT\""),
         (&["serve", "--instruments", "0"], "at least one"),

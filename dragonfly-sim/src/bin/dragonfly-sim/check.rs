@@ -37,6 +37,10 @@ pub(crate) struct Check {
 pub(crate) fn check(args: &Check) -> Result<bool, String> {
     let records: Vec<Record> = read(&args.ledger)?;
     let views: Vec<View> = read(&args.views)?;
+    if views.is_empty() {
+        let views = args.views.display();
+        return Err(format!("{views}: holds no view: there is nothing to judge"));
+    }
     let mut limits = Limits::default();
     limits.view_delay = args.view_delay.saturating_mul(1_000_000);
     if args.real_time {

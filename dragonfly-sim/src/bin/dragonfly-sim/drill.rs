@@ -48,6 +48,7 @@ pub(crate) struct Drill {
 
 /// Runs the seeds; true when all is well.
 pub(crate) fn drill(args: &Drill) -> Result<bool, String> {
+    report::writable(args.result.as_deref(), args.out.as_deref())?;
     let one = |seed: u64| seed..seed.saturating_add(1);
     let range = args.seed.map_or_else(|| args.seeds.clone(), one);
     // Of its own, so that two drills do not write over each other's files.

@@ -114,6 +114,7 @@ pub(crate) fn fuzz(args: &Fuzz) -> Result<bool, String> {
         list();
         return Ok(true);
     }
+    report::writable(args.result.as_deref(), args.out.as_deref())?;
     if let Some(which) = args.regressions {
         return regress(args, which);
     }

@@ -9,6 +9,7 @@
 mod check;
 mod drill;
 mod fuzz;
+mod ledger_file;
 mod model;
 mod replay;
 mod report;
@@ -36,14 +37,34 @@ struct Cli {
     command: Command,
 }
 
+/// What `check` reads.
+const VIEWS: &str = r#"Views, one a line and oldest first:
+  {"at":1500000000,"stream":"book","kind":"consolidated","depth":10,"seq":1,"legs":[{"venue":"bybit","symbol":"BTCUSDT","epoch":1,"seq":42,"state":"live"}],"bids":[{"price":"100.5","qty":"2","leg":0}],"asks":[{"price":"101","qty":"1","leg":0}]}
+at: when it was shown, in ns of the ledger's own times, whose first line (began) says which UTC they are.
+stream: a name of your own; seq counts its views. depth: how many levels a side, up to 20.
+kind: consolidated, the best levels of all live legs, each with its leg; or aggregated, their quantities
+  summed by price, without legs.
+legs: the books it rests on. seq is the venue's number of the last message applied: lastUpdateId,
+  microtimestamp, u, sequence_num; Kraken: 0 for the snapshot, and then the count of the updates. epoch
+  counts how often the book began anew. state: live, or anything else for a leg that takes no part.
+
+Example:
+  dragonfly-sim check --ledger ledger.jsonl --views views.jsonl --real-time"#;
+
 #[derive(Subcommand)]
 enum Command {
     /// Serve generated markets until stopped, with the faults of a plan; prints where to connect.
     ///
     /// Each line names a venue, where it is and its symbols, as clients have to spell them.
     /// Connections are encrypted with a certificate made at start: give clients the authority that
-    /// --ca-out writes. At the end it prints how often each fault fired, and exits with 1 if a fault
-    /// of the plan never did.
+    /// --ca-out writes.
+    ///
+    /// Only order books carry data: Binance SYMBOL@depth5, 10 or 20, with @100ms or without; Bitstamp
+    /// order_book_SYMBOL; Bybit orderbook.1, 50, 200 or 1000; Coinbase level2 (and heartbeats); Kraken
+    /// book. Other channels of the venues are acknowledged and stay silent.
+    ///
+    /// At the end it prints how often each fault fired. It exits with 1 if a fault of the plan never
+    /// did, if a client took a wrong certificate, or if the ledger could not be written.
     #[command(
         after_help = "Venues: binance, bitstamp, bybit, coinbase-advanced, kraken\n\n\
         Example:\n  dragonfly-sim serve --venues bybit,kraken --instruments BTC-USDT \
@@ -87,6 +108,7 @@ enum Command {
     /// Those that `drill --out` or `serve --ledger` writes are of real time: use --real-time.
     ///
     /// Exits with 1 if any rule was broken.
+    #[command(after_help = VIEWS)]
     Check(check::Check),
     /// Make one page for users of what all checks found.
     #[command(

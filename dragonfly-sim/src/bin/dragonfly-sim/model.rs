@@ -55,6 +55,7 @@ pub(crate) fn model(args: &Model) -> Result<bool, String> {
         list();
         return Ok(true);
     }
+    report::writable(args.result.as_deref(), None)?;
     let all = match args.updates {
         Some(_) => 0..u64::MAX,
         None => CASES,

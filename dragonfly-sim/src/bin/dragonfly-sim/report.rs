@@ -1,6 +1,9 @@
 //! `report`: the page of what all checks found.
 
-use std::path::PathBuf;
+use std::{
+    fs::OpenOptions,
+    path::{Path, PathBuf},
+};
 
 use dragonfly_sim::report::{self, Result as Found};
 
@@ -40,6 +43,24 @@ fn command(args: &Report) -> String {
     let commit = commit.map_or_else(String::new, |hash| format!(" --commit {hash}"));
     let (results, out) = (results.join(" "), name(&args.out));
     format!("dragonfly-sim report {results}{commit} --out {out}")
+}
+
+/// Refuses a file that could not be written, before the work that it is for. What the program puts into
+/// `own`, it makes that folder for.
+pub(crate) fn writable(path: Option<&Path>, own: Option<&Path>) -> Result<(), String> {
+    let Some(path) = path.filter(|path| own.is_none_or(|own| !path.starts_with(own))) else {
+        return Ok(());
+    };
+    let is_new = !path.exists();
+    match OpenOptions::new().append(true).create(true).open(path) {
+        Ok(_) if is_new => {
+            // It comes once there is something to write.
+            std::fs::remove_file(path).ok();
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("{}: cannot be written: {error}", path.display())),
+    }
 }
 
 /// The arguments this program was called with, without the options that say where to write.

@@ -1,31 +1,36 @@
 //! `serve`: generated markets that fail on purpose, behind real WebSocket and TLS.
 
 use std::{
-    fs::File,
-    io::{BufWriter, Write as _},
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use dragonfly_sim::{
-    SimError,
     fault::{Kind, Plan},
-    ledger,
-    live::{Live, Options, Rate, Sink},
+    live::{Live, Options, Rate},
 };
 use tokio::{
     runtime::Runtime,
     signal::unix::{Signal, SignalKind, signal},
 };
 
-use crate::terminal::{complain, say};
+use crate::{
+    ledger_file::{LedgerFile, unwritten},
+    terminal::{complain, say},
+};
 
 /// How long faults are spread over where no end is given.
 const LONG: Duration = Duration::from_secs(24 * 3_600);
 
-/// How much of the ledger a crash may cost, in ns.
-const FLUSH: u64 = 100_000_000;
+/// How many instruments a venue may have at most.
+const MOST: u16 = 10_000;
+
+/// For how many instruments the command line of the server is printed.
+const MOST_TOLD: usize = 10;
+
+/// The port the server serves on by itself; further ones take the next.
+const SERVER_PORT: usize = 50_051;
 
 #[derive(clap::Args)]
 pub(crate) struct Serve {
@@ -45,9 +50,13 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
 
-    /// How many times a second each book changes; `max` is as fast as clients take it.
+    /// How many times a second each book changes, 0.000001 to 100000; `max` is as fast as clients take it.
     #[arg(long, value_name = "X", default_value = "10", value_parser = rate)]
     rate: Rate,
+
+    /// Numbers as odd as a venue's could be, such as quantities of 17 digits.
+    #[arg(long)]
+    wild: bool,
 
     /// Write what clients are told of each book to this file, as JSON lines.
     #[arg(long, value_name = "FILE")]
@@ -57,12 +66,13 @@ pub(crate) struct Serve {
     #[arg(long = "for", value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     seconds: Option<u32>,
 
-    /// Write the certificate authority clients have to trust to this file (PEM).
+    /// Write the certificate authority clients have to trust to this file (PEM), and print the command
+    /// line of dragonflybot-grpc-server for each instrument.
     #[arg(long, value_name = "FILE")]
     ca_out: Option<PathBuf>,
 
     /// Where to listen: the first venue on this port, each further one on the next; port 0 picks
-    /// free ports. Loopback addresses only.
+    /// free ports. Loopback addresses only, such as 127.0.0.2:9443 or [::1]:9443.
     #[arg(long, value_name = "127.0.0.1:PORT", default_value = "127.0.0.1:0")]
     bind: SocketAddr,
 
@@ -75,10 +85,16 @@ pub(crate) struct Serve {
 struct Instruments(Vec<String>);
 
 fn instruments(text: &str) -> Result<Instruments, String> {
-    let names: Vec<String> = match text.parse::<u16>() {
-        Ok(0) => return Err("expected at least one instrument".to_owned()),
-        Ok(count) => (0..count).map(coin).collect(),
-        Err(_) => text.split(',').map(str::to_owned).collect(),
+    let is_count = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty();
+    let names: Vec<String> = if is_count {
+        let count = text.parse().ok().filter(|count| *count <= MOST);
+        match count {
+            Some(0) => return Err("expected at least one instrument".to_owned()),
+            Some(count) => (0..count).map(coin).collect(),
+            None => return Err(format!("expected at most {MOST} instruments")),
+        }
+    } else {
+        text.split(',').map(str::to_owned).collect()
     };
     let pair = |name: String| {
         if name.contains('-') {
@@ -106,14 +122,15 @@ fn rate(text: &str) -> Result<Rate, String> {
 }
 
 /// Serves until the time is over or the program is told to end; true when every fault of the plan
-/// has fired and no client took a wrong certificate.
+/// has fired, no client took a wrong certificate and the whole ledger was written.
 pub(crate) fn serve(args: &Serve) -> Result<bool, String> {
     if args.list {
         list();
         return Ok(true);
     }
-    let said = |error: SimError| error.to_string();
-    let live = Live::start(options(args)?, sink(args.ledger.as_deref())?).map_err(said)?;
+    let options = options(args)?;
+    let ledger = LedgerFile::new(args.ledger.as_deref(), &options.clock);
+    let live = Live::start_with(options, || ledger.open()).map_err(|refusal| refusal.0)?;
     if let Some(path) = &args.ca_out {
         std::fs::write(path, live.ca_pem()).map_err(|error| unwritten(path, &error))?;
     }
@@ -126,31 +143,57 @@ pub(crate) fn serve(args: &Serve) -> Result<bool, String> {
         say!("fault {kind} {count}");
     }
     live.stop();
+    let is_written = ledger.close();
     for (at, kind) in &unfired {
         complain!("fault {} ({kind}) never fired", at + 1);
     }
     if credulous > 0 {
         complain!("a certificate that must be refused was taken {credulous} times");
     }
-    Ok(unfired.is_empty() && credulous == 0)
+    Ok(unfired.is_empty() && credulous == 0 && is_written)
 }
 
-/// Says where to connect, and how the project's own server does.
+/// Says where to connect, and how the project's own server does: one for each instrument, as it merges
+/// all it is given into one book.
 fn tell(live: &Live, ca: Option<&Path>) {
-    let (books, mut venues, mut endpoints) = (live.books(), Vec::new(), String::new());
+    let books = live.books();
+    let mut endpoints = String::new();
     for (venue, endpoint) in live.endpoints() {
         let own = books.iter().filter(|book| book.venue == venue);
         let symbols: Vec<&str> = own.map(|book| book.symbol.as_str()).collect();
         say!("{venue} {endpoint} {}", symbols.join(" "));
-        endpoints += &format!(" --endpoint {venue}={endpoint}");
-        venues.push(venue);
+        endpoints += &format!(" --endpoint {}", quoted(&format!("{venue}={endpoint}")));
     }
-    if let (Some(book), Some(ca)) = (books.first(), ca) {
-        let (name, venues, ca) = (&book.instrument, venues.join(","), ca.display());
-        say!(
-            "# dragonflybot-grpc-server --instrument-name {name} --venues {venues}{endpoints} --tls-ca {ca}"
-        );
+    let Some(ca) = ca else {
+        return;
+    };
+    let ca = quoted(&ca.display().to_string());
+    let count = books.len() / live.endpoints().count().max(1);
+    for at in 0..count.min(MOST_TOLD) {
+        // Books come by venue, and at each in the order of the instruments.
+        let own = books.iter().skip(at).step_by(count);
+        let venues: Vec<String> = own
+            .map(|book| format!("{}:{}", book.venue, book.instrument))
+            .collect();
+        let venues = quoted(&venues.join(","));
+        let bind = match at {
+            0 => String::new(),
+            _ => format!(" --bind 127.0.0.1:{}", SERVER_PORT + at),
+        };
+        say!("# dragonflybot-grpc-server --venues {venues}{endpoints} --tls-ca {ca}{bind}");
     }
+    if count > MOST_TOLD {
+        say!("# and so on for {} more", count - MOST_TOLD);
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 fn options(args: &Serve) -> Result<Options, String> {
@@ -158,6 +201,7 @@ fn options(args: &Serve) -> Result<Options, String> {
     options.venues.clone_from(&args.venues);
     options.instruments.clone_from(&args.instruments.0);
     options.rate = args.rate;
+    options.wild = args.wild;
     options.bind = args.bind;
     let seconds = args
         .seconds
@@ -169,34 +213,6 @@ fn options(args: &Serve) -> Result<Options, String> {
         options.plan = Plan::parse(&text).map_err(|error| said(error.to_string()))?;
     }
     Ok(options)
-}
-
-fn unwritten(path: &Path, error: &std::io::Error) -> String {
-    format!("{}: cannot be written: {error}", path.display())
-}
-
-/// What takes the ledger. What cannot be written is said once, and the markets go on.
-fn sink(path: Option<&Path>) -> Result<Sink, String> {
-    let Some(path) = path else {
-        return Ok(Box::new(|_| {}));
-    };
-    let file = File::create(path).map_err(|error| unwritten(path, &error))?;
-    let (mut file, name) = (Some(BufWriter::new(file)), path.to_owned());
-    let mut flushed_at = 0;
-    Ok(Box::new(move |record| {
-        let is_time = record.at() >= flushed_at + FLUSH;
-        if is_time {
-            flushed_at = record.at();
-        }
-        let written = file.as_mut().map(|file| {
-            ledger::write(file, &record)?;
-            if is_time { file.flush() } else { Ok(()) }
-        });
-        if let Some(Err(error)) = written {
-            complain!("{}", unwritten(&name, &error));
-            file = None;
-        }
-    }))
 }
 
 /// What ends the program: the time, Ctrl-C or SIGTERM.
