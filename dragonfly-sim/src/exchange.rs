@@ -11,6 +11,8 @@ mod coinbase_advanced;
 mod kraken;
 mod listing;
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 use crate::{
@@ -84,6 +86,10 @@ pub(crate) struct Cx<'a> {
     /// How many levels a side a claim has.
     pub(crate) depth: usize,
     pub(crate) out: &'a mut Vec<Frame>,
+    /// The listings of which the next subscription is to be refused.
+    pub(crate) refusable: &'a [usize],
+    /// Whether it has been.
+    pub(crate) has_refused: &'a Cell<bool>,
 }
 
 /// What a venue may do of itself that its clients do not like.
@@ -97,8 +103,6 @@ pub(crate) enum Trick {
     Recount,
     /// Asks the client to connect again.
     AskToReconnect,
-    /// Refuses the next subscription.
-    Refuse,
 }
 
 /// One connection's conversation.
@@ -197,6 +201,12 @@ impl Cx<'_> {
     fn find(&self, symbol: &str) -> Option<usize> {
         let is_it = |l: &Listing| l.is_listed && l.symbol() == symbol;
         self.listings.iter().position(is_it)
+    }
+
+    /// Whether a subscription to the listing is to be refused; the next one is not.
+    fn refuses(&self, listing: Option<usize>) -> bool {
+        let is_refusable = listing.is_some_and(|listing| self.refusable.contains(&listing));
+        is_refusable && !self.has_refused.replace(true)
     }
 
     /// The best `depth` levels of a listing's market.

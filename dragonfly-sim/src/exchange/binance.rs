@@ -34,7 +34,6 @@ struct Binance {
     is_raw: bool,
     /// When the client's last messages came.
     heard: VecDeque<u64>,
-    refuses: bool,
 }
 
 struct Stream {
@@ -60,10 +59,11 @@ impl Conversation for Binance {
             .iter()
             .fold(names, |names, code| names.replace(code, "/"));
         for name in names.split('/').filter(|name| !name.is_empty()) {
-            if std::mem::take(&mut self.refuses) {
+            let name = name.replace("%40", "@");
+            if cx.refuses(stream(&name, cx).listing) {
                 return close(cx);
             }
-            self.begin(&name.replace("%40", "@"), cx);
+            self.begin(&name, cx);
         }
     }
 
@@ -98,7 +98,11 @@ impl Conversation for Binance {
                 continue;
             };
             // Without its name nobody could tell a stream that goes on under another one.
-            let is_told = |known: &&super::Listing| !(self.is_raw && known.is_renamed);
+            let has_asked = |known: &super::Listing| {
+                let symbol = known.symbol().to_ascii_lowercase();
+                stream.name.split('@').next() == Some(&symbol)
+            };
+            let is_told = |known: &&super::Listing| !self.is_raw || has_asked(known);
             let Some(known) = cx.listing(listing).filter(is_told) else {
                 continue;
             };
@@ -117,10 +121,6 @@ impl Conversation for Binance {
             Trick::AskToReconnect => {
                 let payload = r#"{"e":"serverShutdown","E":1}"#.to_owned();
                 cx.say(framed(self.is_raw, "!serverShutdown", payload));
-                true
-            }
-            Trick::Refuse => {
-                self.refuses = true;
                 true
             }
             // A recount is the listing's own; the others make no sense for images.
@@ -145,8 +145,9 @@ impl Binance {
     fn answer(&mut self, request: &Value, cx: &Cx<'_>) -> Result<Value, (u8, String)> {
         let params = &request["params"];
         let wrong = |what: &str| (2, format!("Invalid request: {what}"));
+        let is_refused = |name: &&str| cx.refuses(stream(name, cx).listing);
         match request["method"].as_str() {
-            Some("SUBSCRIBE") if std::mem::take(&mut self.refuses) => Err(wrong("refused")),
+            Some("SUBSCRIBE") if texts(params).iter().any(is_refused) => Err(wrong("refused")),
             Some(method @ ("SUBSCRIBE" | "UNSUBSCRIBE")) => {
                 if !params.is_array() {
                     return Err(wrong("missing field `params`"));

@@ -31,7 +31,6 @@ const LONGEST: usize = 512;
 #[derive(Default)]
 struct Bitstamp {
     channels: Vec<usize>,
-    refuses: bool,
 }
 
 impl Conversation for Bitstamp {
@@ -51,7 +50,7 @@ impl Conversation for Bitstamp {
             (Some("bts:heartbeat"), _) => {
                 cx.say(r#"{"event":"bts:heartbeat","channel":"","data":{"status":"success"}}"#);
             }
-            (Some("bts:subscribe"), Some(_)) if std::mem::take(&mut self.refuses) => {
+            (Some("bts:subscribe"), Some(id)) if cx.refuses(cx.find(id)) => {
                 error("Bad subscription string.", cx);
             }
             (Some("bts:subscribe"), Some(id)) => {
@@ -98,10 +97,6 @@ impl Conversation for Bitstamp {
         match trick {
             Trick::AskToReconnect => {
                 cx.say(r#"{"event":"bts:request_reconnect","channel":"","data":null}"#);
-                true
-            }
-            Trick::Refuse => {
-                self.refuses = true;
                 true
             }
             Trick::Recount => true,

@@ -21,7 +21,6 @@ pub(super) static DIALECT: Dialect = Dialect {
             connection,
             topics: Vec::new(),
             counts: BTreeMap::new(),
-            refuses: false,
         })
     },
     has_path: |path| path == "/v5/public/spot",
@@ -47,7 +46,6 @@ struct Bybit {
     topics: Vec<Topic>,
     /// How far the topics were counted whose subscriptions have ended, by listing.
     counts: BTreeMap<usize, u64>,
-    refuses: bool,
 }
 
 struct Topic {
@@ -122,10 +120,6 @@ impl Conversation for Bybit {
     }
 
     fn trick(&mut self, trick: Trick, listing: usize, cx: &mut Cx<'_>) -> bool {
-        if trick == Trick::Refuse {
-            self.refuses = true;
-            return true;
-        }
         let Some(topic) = self
             .topics
             .iter_mut()
@@ -149,7 +143,7 @@ impl Conversation for Bybit {
                 };
                 topic.snapshot(usize::MAX, kind, cx);
             }
-            Trick::AskToReconnect | Trick::Refuse => return false,
+            Trick::AskToReconnect => return false,
         }
         true
     }
@@ -169,12 +163,12 @@ impl Bybit {
 
     fn subscribe(&mut self, request: &Value, cx: &mut Cx<'_>) {
         let (id, mut topics) = (&request["req_id"], Vec::new());
-        let refuses = std::mem::take(&mut self.refuses);
         for name in super::texts(&request["args"]) {
-            if is_quiet(name, cx) && !refuses {
+            if is_quiet(name, cx) {
                 continue;
             }
-            let Some((levels, listing)) = topic(name, cx).filter(|_| !refuses) else {
+            let is_taken = |of: &(usize, usize)| !cx.refuses(Some(of.1));
+            let Some((levels, listing)) = topic(name, cx).filter(is_taken) else {
                 let why = format!("error:handler not found,topic:{name}");
                 return self.reply(false, &why, "subscribe", id, cx);
             };

@@ -24,7 +24,6 @@ pub(super) static DIALECT: Dialect = Dialect {
             quiet: BTreeMap::new(),
             beat_at: None,
             beats: 0,
-            refuses: false,
         })
     },
     has_path: |path| path == "/",
@@ -50,7 +49,6 @@ struct Coinbase {
     quiet: BTreeMap<String, BTreeSet<String>>,
     beat_at: Option<u64>,
     beats: u64,
-    refuses: bool,
 }
 
 struct Product {
@@ -73,16 +71,13 @@ impl Conversation for Coinbase {
                 self.beat_at.get_or_insert(cx.now + SECOND);
                 self.list(cx);
             }
-            ("subscribe", "level2") if std::mem::take(&mut self.refuses) => {
-                let id = ids.first().copied().unwrap_or_default();
-                let why = format!("{id} is not a valid product");
-                cx.say(json!({"type": "error", "message": why}).to_string());
-            }
             ("subscribe", "level2") => self.subscribe(&ids, cx),
             ("unsubscribe", "level2") => {
                 self.products.retain(|product| {
-                    let native = cx.listing(product.listing).map_or("", |l| &l.native);
-                    !ids.contains(&native)
+                    let is_named = |l: &super::Listing| {
+                        ids.iter().any(|id| *id == l.native || *id == l.symbol())
+                    };
+                    !cx.listing(product.listing).is_some_and(is_named)
                 });
                 self.list(cx);
             }
@@ -153,7 +148,6 @@ impl Conversation for Coinbase {
         let at = self.products.iter().position(|p| p.listing == listing);
         let at = at.filter(|_| cx.is_served(listing));
         match (trick, at) {
-            (Trick::Refuse, _) => self.refuses = true,
             (Trick::Recount, _) => self.sequence = 0,
             (Trick::SecondSnapshot, Some(at)) => self.snapshots(&[at], usize::MAX, cx),
             (Trick::PartialSnapshot, Some(at)) => self.snapshots(&[at], 3, cx),
@@ -167,7 +161,7 @@ impl Coinbase {
     fn subscribe(&mut self, ids: &[&str], cx: &mut Cx<'_>) {
         let mut fresh = Vec::new();
         for id in ids {
-            let Some(listing) = cx.find(id) else {
+            let Some(listing) = cx.find(id).filter(|at| !cx.refuses(Some(*at))) else {
                 let why = format!("{id} is not a valid product");
                 cx.say(json!({"type": "error", "message": why}).to_string());
                 continue;
@@ -248,8 +242,8 @@ impl Coinbase {
 
     /// Sends the list of all subscriptions: the venue's acknowledgement.
     fn list(&mut self, cx: &mut Cx<'_>) {
-        let native = |p: &Product| cx.listing(p.listing).map(|l| l.native.clone());
-        let ids: Vec<String> = self.products.iter().filter_map(native).collect();
+        let symbol = |p: &Product| cx.listing(p.listing).map(|l| l.symbol().into_owned());
+        let ids: Vec<String> = self.products.iter().filter_map(symbol).collect();
         let mut lists = serde_json::Map::new();
         if !ids.is_empty() {
             lists.insert("level2".into(), json!(ids));

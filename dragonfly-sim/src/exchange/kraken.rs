@@ -24,7 +24,6 @@ pub(super) static DIALECT: Dialect = Dialect {
             books: Vec::new(),
             quiet: BTreeSet::new(),
             spoke_at: 0,
-            refuses: false,
         })
     },
     has_path: |path| path == "/v2",
@@ -44,7 +43,6 @@ struct Kraken {
     quiet: BTreeSet<(String, String)>,
     /// When anything was last sent.
     spoke_at: u64,
-    refuses: bool,
 }
 
 struct Book {
@@ -99,10 +97,6 @@ impl Conversation for Kraken {
     }
 
     fn trick(&mut self, trick: Trick, listing: usize, cx: &mut Cx<'_>) -> bool {
-        if trick == Trick::Refuse {
-            self.refuses = true;
-            return true;
-        }
         let book = self.books.iter_mut().find(|book| book.listing == listing);
         let Some(book) = book.filter(|_| cx.is_served(listing)) else {
             return false;
@@ -148,7 +142,7 @@ impl Kraken {
             let is_held = |book: &Book| Some(book.listing) == listing;
             let depth = usize::try_from(request.depth).unwrap_or(0);
             match listing {
-                _ if std::mem::take(&mut self.refuses) => {
+                _ if cx.refuses(listing) => {
                     request.refuse(Some(symbol), "Internal error", cx);
                 }
                 _ if !DEPTHS.contains(&request.depth) => {
@@ -182,7 +176,8 @@ impl Kraken {
     }
 
     fn unsubscribe(&mut self, symbol: &str, request: &Request<'_>, cx: &mut Cx<'_>) {
-        let listing = cx.listings.iter().position(|l| l.native == symbol);
+        let is_it = |l: &super::Listing| l.native == symbol || l.symbol() == symbol;
+        let listing = cx.listings.iter().position(is_it);
         let is_meant = |book: &Book| {
             Some(book.listing) == listing && usize::try_from(request.depth) == Ok(book.depth)
         };

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{Fault, Kind, Place, Plan};
-use crate::random::Random;
+use crate::{exchange::Listing, random::Random};
 
 /// What is about to happen, for the scope of a fault.
 #[derive(Clone, Copy, Debug)]
@@ -154,6 +154,29 @@ impl Schedule {
         self.entries
             .get(index)
             .is_some_and(|entry| entry.fits(target))
+    }
+
+    /// The listings of a venue that the fault, if there is one, may happen to on a connection.
+    pub(crate) fn fitting(
+        &self,
+        index: Option<usize>,
+        venue: &str,
+        socket: u32,
+        listings: &[Listing],
+    ) -> Vec<usize> {
+        let Some(index) = index else {
+            return Vec::new();
+        };
+        let fits = |listing: &Listing| {
+            let target = Target {
+                venue,
+                socket,
+                instrument: Some(&listing.native),
+            };
+            self.fits(index, &target)
+        };
+        let fitting = listings.iter().enumerate().filter(|(_, l)| fits(l));
+        fitting.map(|(at, _)| at).collect()
     }
 
     /// It happened.

@@ -6,7 +6,6 @@ use super::{
     world::World,
 };
 use crate::{
-    exchange::Trick,
     fault::{Kind, Place, Target},
     oracle::Rule,
     random::Random,
@@ -138,10 +137,6 @@ impl World<'_> {
         let lifetime = self.ports[port].lifetime;
         self.ports[port].ends_at = lifetime.map(|(index, lasts)| (now + lasts, index));
         self.converse(port, |talk, cx| talk.on_open(cx));
-        if let Some(index) = self.ports[port].refuse_next.take() {
-            self.converse(port, |talk, cx| talk.trick(Trick::Refuse, 0, cx));
-            self.schedule.keep(index);
-        }
         let is_closing = matches!(
             self.ports[port].next_attempt,
             Some((usize::MAX, Kind::Cut, _))

@@ -1,7 +1,7 @@
 //! The world of a run: markets, conversations, connections and the client, moved from one moment at
 //! which anything happens to the next.
 
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 
 use super::{
     Outcome, Scenario, Witness,
@@ -356,22 +356,27 @@ impl<'a> World<'a> {
         let port = &mut ports[port];
         let conn = port.conn.as_mut()?;
         let exchange = &exchanges[port.exchange];
-        let mut out: Vec<Frame> = Vec::new();
+        let (number, name) = (port.number, exchange.dialect.name);
+        let target = |listing: usize| (name, number, exchange.listings[listing].native.clone());
+        let refusable = schedule.fitting(port.refuse_next, name, number, &exchange.listings);
+        let (mut out, has_refused): (Vec<Frame>, _) = (Vec::new(), Cell::new(false));
         let mut cx = Cx {
             now: self.now,
             utc: UTC + self.now,
             listings: &exchange.listings,
             depth: self.scenario.depth,
             out: &mut out,
+            refusable: &refusable,
+            has_refused: &has_refused,
         };
         let said = speak(conn.conversation.as_deref_mut()?, &mut cx);
         out.iter_mut()
             .for_each(|frame| frame.rename(&exchange.listings));
-        let number = port.number;
-        let target = |listing: usize| {
-            let native = exchange.listings[listing].native.clone();
-            (exchange.dialect.name, number, native)
-        };
+        if has_refused.get()
+            && let Some(index) = port.refuse_next.take()
+        {
+            schedule.keep(index);
+        }
         conn.post(out, self.now, next_stream, schedule, &target);
         Some(said)
     }

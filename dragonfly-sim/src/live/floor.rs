@@ -2,6 +2,7 @@
 //! ledger. Nothing here waits; the time comes from the one clock.
 
 use std::{
+    cell::Cell,
     collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -15,7 +16,7 @@ use super::{
     pipe::Controls,
 };
 use crate::{
-    exchange::{Conversation, Cx, Dialect, Frame, Listing, Step as Claims, Trick},
+    exchange::{Conversation, Cx, Dialect, Frame, Listing, Step as Claims},
     fault::{Kind, Place, Schedule, Target},
     frames::Incoming,
     ledger::{Entry, Record},
@@ -207,22 +208,23 @@ impl Floor {
         let (now, utc, depth) = (self.now(), self.clock.utc().0, self.depth);
         let conn = self.conns.get_mut(&id).filter(|conn| conn.is_up())?;
         let venue = &self.venues[conn.venue];
-        let mut out: Vec<Frame> = Vec::new();
+        let (name, socket, at) = (venue.dialect.name, conn.socket, conn.venue);
+        let schedule = &self.schedule;
+        let refusable = schedule.fitting(venue.refuse_next, name, socket, &venue.listings);
+        let (mut out, has_refused): (Vec<Frame>, _) = (Vec::new(), Cell::new(false));
         let mut cx = Cx {
             now,
             utc,
             listings: &venue.listings,
             depth,
             out: &mut out,
+            refusable: &refusable,
+            has_refused: &has_refused,
         };
         let said = speak(conn.conversation.as_mut(), &mut cx);
         out.iter_mut()
             .for_each(|frame| frame.rename(&venue.listings));
-        let socket = conn.socket;
-        let target = |listing: usize| {
-            let native = venue.listings[listing].native.clone();
-            (venue.dialect.name, socket, native)
-        };
+        let target = |listing: usize| (name, socket, venue.listings[listing].native.clone());
         let is_mute = now < conn.mute_until;
         for frame in out {
             let close = frame.close.filter(|_| !is_mute);
@@ -241,6 +243,11 @@ impl Floor {
             if let Some(code) = close {
                 conn.push(Parcel::Close(code), now);
             }
+        }
+        if has_refused.get()
+            && let Some(index) = self.venues[at].refuse_next.take()
+        {
+            self.schedule.keep(index);
         }
         Some(said)
     }
@@ -284,10 +291,6 @@ impl Floor {
         conn.ends_at = lifetime.map(|(index, lasting)| (self.now() + lasting, index));
         self.conns.insert(id, conn);
         self.converse(id, |talk, cx| talk.on_open(cx));
-        if let Some(index) = self.venues[venue].refuse_next.take() {
-            self.converse(id, |talk, cx| talk.trick(Trick::Refuse, 0, cx));
-            self.schedule.keep(index);
-        }
         self.converse(id, |talk, cx| talk.on_target(path, query, cx));
         self.wake.notify_one();
         id

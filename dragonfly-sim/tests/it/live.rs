@@ -303,6 +303,46 @@ fn a_renamed_instrument_can_be_had_under_its_new_symbol() {
 }
 
 #[test]
+fn only_the_subscription_that_a_plan_wants_refused_is_refused_and_counted() {
+    for venue in VENUES {
+        let mut options = options(venue);
+        options.instruments = vec!["BTC-USD".to_owned(), "ETH-USD".to_owned()];
+        let (live, _ledger) = start(options);
+        let connect = || Client::reach(live.ca_pem(), live.endpoint(venue).unwrap()).unwrap();
+        let btc = request(venue);
+        let eth = btc.replace("BTC", "ETH").replace("btc", "eth");
+        let mut refused = Fault::new(Kind::Refused, 1.0);
+        let symbols: Vec<String> = live.books().into_iter().map(|book| book.symbol).collect();
+        refused.instrument = Some(symbols[1].clone());
+        let count = || live.fired()[&Kind::Refused];
+        let mut client = connect();
+        client.send(&eth);
+        while number(venue, &client.next()).is_none() {}
+        live.inject(&refused).unwrap();
+        client.rest();
+        let mut client = connect();
+        client.send(&btc);
+        while number(venue, &client.next()).is_none() {}
+        assert_eq!(count(), 0, "{venue}: nothing of it was asked for");
+        client.send(&eth);
+        let is_refusal = |text: &str| {
+            let text = text.to_ascii_lowercase();
+            ["error", "invalid", "false"]
+                .iter()
+                .any(|word| text.contains(word))
+        };
+        while !is_refusal(&client.next()) {}
+        until(|| (count() == 1).then_some(()));
+        client.send(&eth);
+        let is_told = |text: &str| text.to_ascii_lowercase().contains("eth");
+        let mut text = client.next();
+        while !is_told(&text) || number(venue, &text).is_none() {
+            text = client.next();
+        }
+    }
+}
+
+#[test]
 fn calm_ends_what_lasts_and_what_is_to_come() {
     let mut options = options("bitstamp");
     options.plan.faults.push(Fault::new(Kind::Cut, 1.0));
