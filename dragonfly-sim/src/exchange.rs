@@ -110,6 +110,11 @@ pub(crate) trait Conversation: Send {
     /// Where the client came in: the path and the query of its request, which may ask for something.
     fn on_target(&mut self, _path: &str, _query: &str, _cx: &mut Cx<'_>) {}
 
+    /// Whether anything is subscribed.
+    fn has_subscription(&self) -> bool {
+        true
+    }
+
     /// What happens without being asked for when the connection opens.
     fn on_open(&mut self, _cx: &mut Cx<'_>) {}
 
@@ -131,6 +136,28 @@ pub(crate) trait Conversation: Send {
     fn trick(&mut self, trick: Trick, listing: usize, cx: &mut Cx<'_>) -> bool;
 }
 
+/// What a venue demands of its clients' connections; all times in ns.
+#[derive(Debug)]
+pub(crate) struct Demands {
+    /// In which time after connecting something has to be subscribed.
+    pub(crate) subscribe_within: Option<u64>,
+    /// How long a client that has nothing subscribed may say nothing.
+    pub(crate) idle: Option<u64>,
+    /// How often the venue pings.
+    pub(crate) ping_every: Option<u64>,
+    /// In which time that has to be answered.
+    pub(crate) pong_within: Option<u64>,
+}
+
+impl Demands {
+    pub(crate) const NONE: Self = Self {
+        subscribe_within: None,
+        idle: None,
+        ping_every: None,
+        pong_within: None,
+    };
+}
+
 /// What an exchange's dialect file provides.
 #[derive(Debug)]
 pub(crate) struct Dialect {
@@ -146,6 +173,8 @@ pub(crate) struct Dialect {
     pub(crate) open: fn(connection: u64) -> Box<dyn Conversation>,
     /// Whether there is anything under a path.
     pub(crate) has_path: fn(path: &str) -> bool,
+    /// What it demands of its clients' connections.
+    pub(crate) demands: Demands,
     /// Whether clients have to count the updates themselves.
     pub(crate) is_uncounted: bool,
     /// What comes before the first number of a level in its messages.

@@ -10,6 +10,7 @@ use tokio::{
 pub(crate) enum Incoming {
     Text(String),
     Ping(Vec<u8>),
+    Pong(Vec<u8>),
     Close(Vec<u8>),
     /// The client broke a rule; the session closes with this code.
     Violation(u16, &'static str),
@@ -30,7 +31,10 @@ where
     let mut message = Vec::new();
     loop {
         let incoming = next(&mut frames, &mut message, max_message).await;
-        let last = !matches!(incoming, Some(Incoming::Text(_) | Incoming::Ping(_)));
+        let last = !matches!(
+            incoming,
+            Some(Incoming::Text(_) | Incoming::Ping(_) | Incoming::Pong(_))
+        );
         let Some(incoming) = incoming else {
             return;
         };
@@ -65,7 +69,7 @@ where
         match frame.opcode {
             OpCode::Close => return Some(Incoming::Close(frame.payload.to_vec())),
             OpCode::Ping => return Some(Incoming::Ping(frame.payload.to_vec())),
-            OpCode::Pong => {}
+            OpCode::Pong => return Some(Incoming::Pong(frame.payload.to_vec())),
             OpCode::Binary => return Some(Incoming::Violation(1003, "text messages only")),
             OpCode::Text | OpCode::Continuation => {
                 if message.len() + frame.payload.len() > max_message {

@@ -55,6 +55,7 @@ mod conn;
 mod door;
 mod floor;
 mod line;
+mod manners;
 mod options;
 mod pipe;
 mod trouble;

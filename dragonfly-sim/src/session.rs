@@ -157,6 +157,7 @@ where
                 self.act(actions).await
             }
             Incoming::Ping(payload) => self.send(OpCode::Pong, &payload).await,
+            Incoming::Pong(_) => Ok(()),
             Incoming::Close(payload) => {
                 self.send(OpCode::Close, &payload).await?;
                 Err(Over)

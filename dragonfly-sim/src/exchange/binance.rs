@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use serde_json::{Value, json};
 
-use super::{Conversation, Cx, Dialect, Step, Trick, pairs, texts};
+use super::{Conversation, Cx, Demands, Dialect, Step, Trick, pairs, texts};
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "binance",
@@ -16,6 +16,11 @@ pub(super) static DIALECT: Dialect = Dialect {
     native: |base, quote| format!("{base}{quote}"),
     open: |_| Box::new(Binance::default()),
     has_path: |path| path == "/stream" || raw(path).is_some(),
+    demands: Demands {
+        ping_every: Some(20_000_000_000),
+        pong_within: Some(60_000_000_000),
+        ..Demands::NONE
+    },
     is_uncounted: false,
     price_mark: "[[\"",
 };

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Conversation, Cx, Dialect, Step, Trick, pairs};
+use super::{Conversation, Cx, Demands, Dialect, Step, Trick, pairs};
 
 pub(super) static DIALECT: Dialect = Dialect {
     name: "bitstamp",
@@ -11,6 +11,10 @@ pub(super) static DIALECT: Dialect = Dialect {
     native: |base, quote| format!("{base}{quote}").to_ascii_lowercase(),
     open: |_| Box::new(Bitstamp::default()),
     has_path: |path| path == "/",
+    demands: Demands {
+        ping_every: Some(54_000_000_000),
+        ..Demands::NONE
+    },
     is_uncounted: false,
     price_mark: "[[\"",
 };

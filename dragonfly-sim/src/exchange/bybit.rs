@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Conversation, Cx, Dialect, Step, Trick, pairs};
+use super::{Conversation, Cx, Demands, Dialect, Step, Trick, pairs};
 use crate::market::{Window, changes};
 
 pub(super) static DIALECT: Dialect = Dialect {
@@ -24,6 +24,7 @@ pub(super) static DIALECT: Dialect = Dialect {
         })
     },
     has_path: |path| path == "/v5/public/spot",
+    demands: Demands::NONE,
     is_uncounted: false,
     price_mark: "[[\"",
 };

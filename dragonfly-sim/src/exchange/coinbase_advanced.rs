@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::{Conversation, Cx, Dialect, Frame, Step, Trick, texts};
+use super::{Conversation, Cx, Demands, Dialect, Frame, Step, Trick, texts};
 use crate::{
     market::{Level, Scale, Window, changes, wire},
     rfc3339,
@@ -27,6 +27,10 @@ pub(super) static DIALECT: Dialect = Dialect {
         })
     },
     has_path: |path| path == "/",
+    demands: Demands {
+        subscribe_within: Some(5_000_000_000),
+        ..Demands::NONE
+    },
     is_uncounted: false,
     price_mark: "\"price_level\":\"",
 };
@@ -61,6 +65,11 @@ struct Product {
 }
 
 impl Conversation for Coinbase {
+    fn has_subscription(&self) -> bool {
+        let is_quiet = self.quiet.values().all(BTreeSet::is_empty);
+        !self.products.is_empty() || self.beat_at.is_some() || !is_quiet
+    }
+
     fn on_text(&mut self, text: &str, cx: &mut Cx<'_>) {
         let request = serde_json::from_str::<Value>(text).unwrap_or_default();
         let channel = request["channel"].as_str().unwrap_or_default();

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Conversation, Cx, Dialect, Step, Trick, texts, write_levels};
+use super::{Conversation, Cx, Demands, Dialect, Step, Trick, texts, write_levels};
 use crate::{
     market::{Level, Scale, Window, changes, wire},
     rfc3339,
@@ -27,6 +27,10 @@ pub(super) static DIALECT: Dialect = Dialect {
         })
     },
     has_path: |path| path == "/v2",
+    demands: Demands {
+        idle: Some(60_000_000_000),
+        ..Demands::NONE
+    },
     is_uncounted: true,
     price_mark: "\"price\":",
 };
@@ -53,6 +57,10 @@ struct Book {
 }
 
 impl Conversation for Kraken {
+    fn has_subscription(&self) -> bool {
+        !self.books.is_empty() || !self.quiet.is_empty()
+    }
+
     fn on_open(&mut self, cx: &mut Cx<'_>) {
         let id = self.connection;
         cx.say(format!(
@@ -85,8 +93,7 @@ impl Conversation for Kraken {
     }
 
     fn due(&self) -> Option<u64> {
-        let is_silent = self.books.is_empty() && self.quiet.is_empty();
-        (!is_silent).then_some(self.spoke_at + SECOND)
+        self.has_subscription().then_some(self.spoke_at + SECOND)
     }
 
     fn on_due(&mut self, cx: &mut Cx<'_>) {

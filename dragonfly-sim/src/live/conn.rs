@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{pipe::Controls, wire::is_fatal};
+use super::{manners::Manners, pipe::Controls, wire::is_fatal};
 use crate::{
     exchange::{Conversation, Dialect, Frame},
     fault::Kind,
@@ -38,6 +38,7 @@ pub(super) struct Spoil {
 pub(super) enum Parcel {
     Message(Frame, Option<Spoil>),
     Pong(Vec<u8>),
+    Ping(Vec<u8>),
     /// Closes with this code.
     Close(u16),
     /// Answers the client's close.
@@ -73,6 +74,7 @@ pub(super) struct Conn {
     pub(super) socket: u32,
     pub(super) conversation: Box<dyn Conversation>,
     pub(super) post: Post,
+    pub(super) manners: Manners,
     /// The listings that were spoken of on it.
     pub(super) carried: BTreeSet<usize>,
     queue: VecDeque<(u64, Parcel)>,
@@ -109,6 +111,7 @@ impl Conn {
         conversation: Box<dyn Conversation>,
         controls: Arc<Controls>,
         random: Random,
+        now: u64,
     ) -> Self {
         Self {
             venue,
@@ -116,6 +119,7 @@ impl Conn {
             socket,
             conversation,
             post: Post::new(dialect),
+            manners: Manners::new(now),
             carried: BTreeSet::new(),
             queue: VecDeque::new(),
             bytes: 0,
@@ -145,6 +149,11 @@ impl Conn {
         self.fate
     }
 
+    /// Whether a fault keeps what is said, in either direction.
+    pub(super) const fn is_stalled(&self, now: u64) -> bool {
+        now < self.mute_until || now < self.jammed_until || now < self.deaf_until
+    }
+
     /// How many parcels wait.
     pub(super) fn waiting(&self) -> usize {
         self.queue.len()
@@ -168,7 +177,7 @@ impl Conn {
     pub(super) fn push(&mut self, parcel: Parcel, now: u64) {
         let is_last = match &parcel {
             Parcel::Message(_, spoil) => spoil.is_some_and(|spoil| is_fatal(spoil.kind)),
-            Parcel::Pong(_) => false,
+            Parcel::Pong(_) | Parcel::Ping(_) => false,
             Parcel::Close(_) | Parcel::Farewell(_) => true,
         };
         // A client may answer a close, and nothing else comes after the last.

@@ -120,6 +120,7 @@ impl Floor {
         }
         self.trouble(now);
         self.bury(now);
+        self.demand(now);
         let is_busy = self.trade(now);
         self.talk(now);
         if is_busy { now } else { self.next_at(now) }
@@ -286,7 +287,8 @@ impl Floor {
         let socket = slot * count + u32::try_from(venue).unwrap_or(0);
         let random = Random::of(self.seed, &format!("line {id}"));
         let talk = (dialect.open)(id);
-        let mut conn = Conn::new((venue, slot, socket), dialect, talk, controls, random);
+        let (place, now) = ((venue, slot, socket), self.now());
+        let mut conn = Conn::new(place, dialect, talk, controls, random, now);
         let lifetime = self.venues[venue].lifetime;
         conn.ends_at = lifetime.map(|(index, lasting)| (self.now() + lasting, index));
         self.conns.insert(id, conn);
@@ -312,11 +314,13 @@ impl Floor {
             return;
         };
         let is_lost = now < conn.deaf_until;
+        conn.manners.hear(now);
         match incoming {
             Incoming::Close(payload) => conn.push(Parcel::Farewell(payload), now),
             Incoming::Violation(code, _) => conn.push(Parcel::Close(code), now),
             _ if is_lost => {}
             Incoming::Ping(payload) => conn.push(Parcel::Pong(payload), now),
+            Incoming::Pong(payload) => conn.manners.pong(&payload),
             Incoming::Text(text) if conn.is_up() => self.request(id, &text),
             Incoming::Text(_) => {}
         }

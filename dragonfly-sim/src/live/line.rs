@@ -116,6 +116,7 @@ where
             Parcel::Message(frame, None) => self.message(frame).await,
             Parcel::Message(frame, Some(spoil)) => self.spoiled(frame, spoil).await,
             Parcel::Pong(payload) => self.write(&wire::frame(OpCode::Pong, &payload)).await,
+            Parcel::Ping(payload) => self.write(&wire::frame(OpCode::Ping, &payload)).await,
             Parcel::Farewell(payload) => {
                 self.write(&wire::frame(OpCode::Close, &payload)).await?;
                 Err(Over)
