@@ -203,12 +203,12 @@ impl<D: Decoder> Listener for BookListener<D> {
             match find(books, index, &update.symbol) {
                 Some(book) => {
                     early.compare(book, update);
-                    let before = book.sync.state();
+                    let before = book.urgency();
                     let renew = book.take(update, now, telling, emit);
                     if renew && !wanted.contains(&book.native_symbol) {
                         wanted.push_back(book.native_symbol);
                     }
-                    if book.sync.state() != before {
+                    if book.urgency() != before {
                         let due = book.deadline(rules).into_iter().chain(judge.due);
                         judge.due = due.min();
                     }
@@ -394,7 +394,7 @@ impl<D: Decoder> BookListener<D> {
             return Ok(self.next_wanted().unwrap_or(Heard::Data));
         };
         for book in &mut self.books {
-            if book.doubt(now.mono) {
+            if book.doubt(self.telling.depth, now.mono) {
                 book.tell(&self.telling, emit);
             }
         }

@@ -16,6 +16,9 @@ use super::{
 /// How many out-of-date updates in a row mean that the venue's count has restarted.
 const OLD_UPDATES: u32 = 16;
 
+/// How many levels early deltas may have together: 32 MiB.
+const EARLY_LEVELS: usize = 1 << 20;
+
 /// What an update did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -26,8 +29,11 @@ pub enum Outcome {
     Withdrawn,
     /// The book has been withdrawn, or has never been complete, and must be asked for again.
     Renew,
-    /// The update is old, or kept for later, or of no use in this state; nothing changed.
+    /// The update is kept for later, or of no use in this state, or was there before; nothing changed.
     Ignored,
+    /// The update is older than the book, where the venue sends what is newer: nothing changed, but one
+    /// of the two is wrong.
+    Old,
 }
 
 /// What has happened to a book since it was made.
@@ -58,6 +64,8 @@ pub struct BookSync {
     image: Depth,
     is_image: bool,
     early: VecDeque<BookUpdate>,
+    /// How many levels those have.
+    early_levels: usize,
     decimals: (u8, u8),
     window: usize,
     old_in_a_row: u32,
@@ -84,6 +92,7 @@ impl BookSync {
             image: Depth::default(),
             is_image: false,
             early: VecDeque::new(),
+            early_levels: 0,
             decimals: (0, 0),
             window: usize::MAX,
             old_in_a_row: 0,
@@ -118,11 +127,12 @@ impl BookSync {
         }
     }
 
-    /// Whether the updates that follow a lost one show that it is missing, or do without it.
-    pub(crate) const fn shows_loss(&self) -> bool {
+    /// Whether the updates that follow a lost one show that it is missing, or do without it, as far as
+    /// the best `depth` levels are concerned.
+    pub(crate) fn shows_loss(&self, depth: usize) -> bool {
         match self.rules.sequence {
             _ if self.is_image => true,
-            SequenceRule::None => self.rules.checksum.is_some(),
+            SequenceRule::None => self.rules.checksum.is_some_and(|sum| depth <= sum.levels),
             SequenceRule::Increasing => false,
             _ => true,
         }
@@ -175,6 +185,7 @@ impl BookSync {
         self.image.bids.clear();
         self.image.asks.clear();
         self.early.clear();
+        self.early_levels = 0;
         self.newest = self.seq();
         self.floor = if state == BookState::Gap && self.is_image {
             self.last.max(self.floor)
@@ -201,6 +212,11 @@ impl BookSync {
             (self.state, self.cause) = (BookState::Stale, Cause::Silent);
         }
         was_live
+    }
+
+    /// The book has been asked for again, and long ago: what comes is taken as it is.
+    pub(crate) const fn begin_anew(&mut self) {
+        self.floor = 0;
     }
 
     /// Takes an update.
@@ -264,7 +280,7 @@ impl BookSync {
             self.old_in_a_row = 0;
             return self.settle(self.image.is_crossed());
         }
-        let outcome = self.take_old(update.last, OLD_UPDATES);
+        let outcome = self.take_old(update.last, OLD_UPDATES, Outcome::Old);
         if outcome == Outcome::Renew {
             // Of the new count nothing older than what it has already said.
             self.floor = self.newest_old;
@@ -282,7 +298,7 @@ impl BookSync {
 
     /// Drops the update of this number, which is out of date; when nothing else has come for so many updates, what
     /// is shown is out of date itself.
-    fn take_old(&mut self, update: u64, limit: u32) -> Outcome {
+    fn take_old(&mut self, update: u64, limit: u32, meanwhile: Outcome) -> Outcome {
         self.stats.old += 1;
         self.newest_old = if self.old_in_a_row == 0 {
             update
@@ -291,7 +307,7 @@ impl BookSync {
         };
         self.old_in_a_row += 1;
         if self.old_in_a_row < limit {
-            return Outcome::Ignored;
+            return meanwhile;
         }
         self.stats.gaps += 1;
         self.fail(Cause::SequenceGap)
@@ -328,6 +344,7 @@ impl BookSync {
     /// Applies the deltas that came before their snapshot.
     fn replay_early(&mut self) -> Outcome {
         let mut early = std::mem::take(&mut self.early);
+        self.early_levels = 0;
         let before = self.state;
         let mut outcome = self.settle(self.book.is_crossed());
         for update in early.drain(..) {
@@ -372,7 +389,8 @@ impl BookSync {
         ) {
             return Outcome::Ignored;
         }
-        if self.early.len() >= self.rules.sync_buffer {
+        self.early_levels += update.bids.len() + update.asks.len();
+        if self.early.len() >= self.rules.sync_buffer || self.early_levels > EARLY_LEVELS {
             return self.fail(Cause::BufferOverflow);
         }
         self.early.push_back(update.clone());
@@ -382,7 +400,7 @@ impl BookSync {
     fn apply_in_sequence(&mut self, update: &BookUpdate) -> Outcome {
         match self.follows(update) {
             Follows::Yes => {}
-            Follows::Old => return self.take_old(update.last, self.old_limit()),
+            Follows::Old => return self.take_old_delta(update.last),
             Follows::Gap => {
                 self.stats.gaps += 1;
                 return self.fail(Cause::SequenceGap);
@@ -409,10 +427,16 @@ impl BookSync {
 
     /// Where the snapshot comes on a way of its own, it may be ahead of as many deltas as it may be
     /// behind.
-    fn old_limit(&self) -> u32 {
+    fn take_old_delta(&mut self, update: u64) -> Outcome {
         match self.rules.sequence {
-            SequenceRule::Next { .. } => OLD_UPDATES,
-            _ => u32::try_from(self.rules.sync_buffer).unwrap_or(u32::MAX),
+            SequenceRule::Next { .. } if update == self.last => {
+                self.take_old(update, OLD_UPDATES, Outcome::Ignored)
+            }
+            SequenceRule::Next { .. } => self.take_old(update, OLD_UPDATES, Outcome::Old),
+            _ => {
+                let limit = u32::try_from(self.rules.sync_buffer).unwrap_or(u32::MAX);
+                self.take_old(update, limit, Outcome::Ignored)
+            }
         }
     }
 

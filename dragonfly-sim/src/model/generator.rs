@@ -188,6 +188,9 @@ impl Generator {
         let count = self.count(venue, world);
         for update in &mut updates {
             update.count = count;
+            if let Some(count) = count {
+                update.last = count;
+            }
         }
         Op::Say {
             venue,

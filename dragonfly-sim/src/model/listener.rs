@@ -5,7 +5,7 @@ use super::{
     book::{Book, Cause, Fate, OLD_IN_A_ROW, State},
     kind::{Kind, Tally},
     setup::{Numbers, Rules},
-    wire::Update,
+    wire::{Shape, Update},
 };
 
 /// How often in a row a book is asked for in vain before the connection is made anew, and how often
@@ -43,7 +43,7 @@ struct Kept {
     book: Book,
     touched: u64,
     since: u64,
-    doubted: Option<u64>,
+    doubted: Option<(u64, Cause)>,
     in_vain: u32,
     /// How often it was refused since it was last live.
     refusals: u32,
@@ -326,7 +326,8 @@ impl Listener {
                 continue;
             }
             if self.books[at].book.would_show_loss(&self.rules) {
-                self.books[at].doubted.get_or_insert(now);
+                let doubt = (now, Cause::BadMessages);
+                self.books[at].doubted.get_or_insert(doubt);
             } else {
                 self.forget(at, State::Gap, Cause::BadMessages, now);
             }
@@ -347,11 +348,14 @@ impl Listener {
         let before = (kept.book.state, kept.book.epoch, kept.book.seq);
         let fate = kept.book.take(update, &self.rules, tally);
         let after = (kept.book.state, kept.book.epoch, kept.book.seq);
-        if fate == Fate::Nothing {
+        if fate == Fate::Doubtful && before.0 == State::Live {
+            kept.doubted.get_or_insert((now, Cause::SequenceGap));
+        }
+        if matches!(fate, Fate::Nothing | Fate::Doubtful) {
             return false;
         }
         kept.doubted = None;
-        if fate == Fate::Shown && after == before {
+        if fate == Fate::Shown && after == before && update.shape == Shape::Image {
             kept.touched = now;
             return false;
         }
@@ -392,9 +396,12 @@ impl Listener {
                     false => Some(rules.stale_after),
                     true => rules.renew_after,
                 };
-                let quiet = quiet.map(|after| kept.touched + after);
-                let doubt = kept.doubted.map(|at| at + rules.stale_after);
-                quiet.into_iter().chain(doubt).min()
+                let doubt = kept.doubted.map(|(at, _)| at + rules.stale_after);
+                quiet
+                    .map(|after| kept.touched + after)
+                    .into_iter()
+                    .chain(doubt)
+                    .min()
             }
             State::Crossed => Some(kept.since + rules.stale_after),
             State::Closed => {
@@ -447,29 +454,31 @@ impl Listener {
         let others_live = (0..self.books.len()).any(|other| other != at && is_live(other));
         let kept = &mut self.books[at];
         let state = kept.book.state;
-        let is_doubted = kept
-            .doubted
-            .is_some_and(|since| since + self.rules.stale_after <= now);
-        match state {
-            State::Live if is_doubted => {
+        let old = now.checked_sub(self.rules.stale_after);
+        let doubt = kept.doubted.filter(|doubt| Some(doubt.0) <= old);
+        match (state, doubt) {
+            (State::Live, Some((_, cause))) => {
                 tally.note(Kind::DoubtOverdue);
-                kept.book.forget(State::Gap, Cause::BadMessages);
+                kept.book.forget(State::Gap, cause);
             }
-            State::Live => {
+            (State::Live, None) => {
                 tally.note(Kind::StaleBook);
                 self.fall_silent(at);
             }
-            State::Crossed => {
+            (State::Crossed, _) => {
                 tally.note(Kind::CrossedOverdue);
                 kept.book.forget(State::Gap, Cause::CrossedBook);
             }
-            State::Closed => {
+            (State::Closed, _) => {
                 tally.note(Kind::AskedAgain);
                 kept.book.forget(State::Syncing, Cause::Subscribed);
                 self.begin(at, now);
                 return Answer::Renew(at);
             }
-            _ => tally.note(Kind::SyncOverdue),
+            _ => {
+                tally.note(Kind::SyncOverdue);
+                kept.book.trust();
+            }
         }
         self.begin(at, now);
         let kept = &mut self.books[at];
