@@ -283,6 +283,12 @@ impl<D: Decoder> Listener for BookListener<D> {
         }
     }
 
+    fn wants(&self, native_symbol: Symbol) -> bool {
+        let mut books = self.books.iter();
+        let book = books.find(|book| book.native_symbol == native_symbol);
+        book.is_some_and(|book| book.sync.state() != BookState::Live)
+    }
+
     fn deadline(&self) -> Option<Nanos> {
         // What is wanted is overdue.
         let wanted = self.wanted.front().map(|_| Nanos(0));

@@ -70,6 +70,13 @@ pub trait Listener: Send {
         let _ = now;
     }
 
+    /// Whether an instrument that it has asked for with [`Heard::Renew`] is still to be asked for: the
+    /// request may have had to wait for the venue's budget, and what was missing may have come.
+    fn wants(&self, native_symbol: Symbol) -> bool {
+        let _ = native_symbol;
+        true
+    }
+
     /// When [`Listener::on_deadline`] wants to be called, if at all.
     fn deadline(&self) -> Option<Nanos> {
         None
@@ -103,6 +110,9 @@ impl<L: Listener + ?Sized> Listener for Box<L> {
     }
     fn on_alive(&mut self, now: Now) {
         (**self).on_alive(now);
+    }
+    fn wants(&self, native_symbol: Symbol) -> bool {
+        (**self).wants(native_symbol)
     }
     fn deadline(&self) -> Option<Nanos> {
         (**self).deadline()

@@ -137,6 +137,9 @@ pub struct Feed<S, L> {
 enum Outgoing {
     Text(Vec<u8>),
     Ping,
+    /// The requests that ask for an instrument again, if it is still to be asked for when their turn
+    /// has come.
+    Again(Symbol, Vec<Vec<u8>>),
 }
 
 impl<S: Subscriber, L: Listener> Feed<S, L> {
@@ -210,7 +213,8 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
         self.ack_by = Some(now.mono + self.policy.ack_within);
         (self.retry_by, self.has_data) = (None, false);
         self.listener.on_link(Link::Up, now, emit);
-        self.ask(Ask::All);
+        let mut send = |text: &[u8]| self.outbox.push_back(Outgoing::Text(text.to_vec()));
+        self.subscriber.subscribe(Ask::All, &mut send);
     }
 
     /// The connection could not be made, or is gone.
@@ -316,7 +320,7 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
             Heard::Renew(symbol) => {
                 tracing::warn!(feed = %self.name, %symbol, "asking for the book again");
                 self.stats.renewals.add(1);
-                self.ask(Ask::Again(symbol));
+                self.ask_again(symbol);
                 Verdict::Continue
             }
             Heard::Reconnect(cause) => Verdict::Close(cause),
@@ -350,12 +354,6 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
         self.retry_by
             .get_or_insert(now.mono + self.policy.refused_wait);
         self.listener.on_link(Link::Refused(symbol), now, emit);
-    }
-
-    fn ask(&mut self, ask: Ask) {
-        let outbox = &mut self.outbox;
-        let mut send = |text: &[u8]| outbox.push_back(Outgoing::Text(text.to_vec()));
-        self.subscriber.subscribe(ask, &mut send);
     }
 
     /// When [`Feed::on_deadline`] wants to be called at the latest.
@@ -419,15 +417,38 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
 
     /// The next thing to send, as far as the venue's budget allows.
     pub fn request(&mut self, now: Nanos) -> Option<Request<'_>> {
-        if self.outbox.is_empty() || !self.policy.messages.take(now) {
+        if self.policy.messages.next_at(now) > now {
             return None;
         }
-        match self.outbox.pop_front()? {
-            Outgoing::Ping => Some(Request::Ping),
-            Outgoing::Text(text) => {
-                self.sending = text;
-                Some(Request::Text(&self.sending))
+        loop {
+            match self.outbox.pop_front()? {
+                // What was missing may have come.
+                Outgoing::Again(symbol, _) if !self.listener.wants(symbol) => {}
+                Outgoing::Again(_, texts) => {
+                    let texts = texts.into_iter().rev();
+                    texts.for_each(|text| self.outbox.push_front(Outgoing::Text(text)));
+                }
+                Outgoing::Text(text) => {
+                    self.policy.messages.take(now);
+                    self.sending = text;
+                    return Some(Request::Text(&self.sending));
+                }
+                Outgoing::Ping => {
+                    self.policy.messages.take(now);
+                    return Some(Request::Ping);
+                }
             }
+        }
+    }
+
+    /// One that waits for its turn, as the venue's budget has it, need not wait twice.
+    fn ask_again(&mut self, symbol: Symbol) {
+        let is_same = |o: &Outgoing| matches!(o, Outgoing::Again(other, _) if *other == symbol);
+        if !self.outbox.iter().any(is_same) {
+            let mut texts = Vec::new();
+            let mut send = |text: &[u8]| texts.push(text.to_vec());
+            self.subscriber.subscribe(Ask::Again(symbol), &mut send);
+            self.outbox.push_back(Outgoing::Again(symbol, texts));
         }
     }
 }

@@ -1,6 +1,10 @@
 //! What a listener makes of one connection: which books it tells of, what it asks for, and when
 //! silence calls for something.
 
+mod kept;
+
+use kept::Kept;
+
 use super::{
     book::{Book, Cause, Fate, OLD_IN_A_ROW, State},
     kind::{Kind, Tally},
@@ -38,23 +42,6 @@ pub(super) enum Answer {
     Bad,
 }
 
-#[derive(Clone, Debug)]
-struct Kept {
-    book: Book,
-    touched: u64,
-    since: u64,
-    doubted: Option<(u64, Cause)>,
-    in_vain: u32,
-    /// How often it was refused since it was last live.
-    refusals: u32,
-    /// When so many asks in a row are allowed again.
-    rested_at: u64,
-    told: Option<Told>,
-    stamps: (Option<u64>, u64),
-    /// Whether the book had an empty side when it was last live, and fewer levels than are shown.
-    was_short: (bool, bool),
-}
-
 /// What is known of a message while its updates are taken.
 #[derive(Debug, Default)]
 struct Said {
@@ -80,21 +67,9 @@ pub(super) struct Listener {
 
 impl Listener {
     pub(super) fn new(venue: usize, rules: Rules) -> Self {
-        let kept = Kept {
-            book: Book::new(),
-            touched: 0,
-            since: 0,
-            doubted: None,
-            in_vain: 0,
-            refusals: 0,
-            rested_at: 0,
-            told: None,
-            stamps: (None, 0),
-            was_short: (false, false),
-        };
         let mut listener = Self {
             venue,
-            books: vec![kept; rules.books],
+            books: vec![Kept::new(); rules.books],
             rules,
             heard: None,
             count: (None, 0, None),
@@ -488,20 +463,5 @@ impl Listener {
             return Answer::Reconnect(Cause::Silent);
         }
         Answer::Renew(at)
-    }
-}
-
-impl Kept {
-    fn note_size(&mut self, rules: &Rules, tally: &mut Tally) {
-        let (bids, asks) = (&self.book.bids.levels, &self.book.asks.levels);
-        let least = bids.len().min(asks.len());
-        let is_short = (least == 0, least < rules.depth);
-        if is_short.0 && !self.was_short.0 {
-            tally.note(Kind::EmptySide);
-        }
-        if is_short.1 && !self.was_short.1 {
-            tally.note(Kind::FewLevels);
-        }
-        self.was_short = is_short;
     }
 }
