@@ -26,6 +26,8 @@ mod it {
     #[cfg(feature = "bins")]
     mod server_program;
     #[cfg(feature = "bins")]
+    mod spelt_alike;
+    #[cfg(feature = "bins")]
     mod stopping;
     #[cfg(feature = "bins")]
     mod unwritable;

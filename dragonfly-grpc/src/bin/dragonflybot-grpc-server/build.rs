@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, net::SocketAddr, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use dragonfly_aggregators::Bbo;
 use dragonfly_core::{
     flow::Flow,
@@ -10,7 +10,7 @@ use dragonfly_core::{
     queue,
     run::{check_cores, lock_memory},
 };
-use dragonfly_feeds::{BookFeed, Builder, Gate};
+use dragonfly_feeds::{BookFeed, Builder, Gate, OpenError, build_all};
 use dragonfly_grpc::{Health, Probes, Server};
 use dragonfly_sim::Sim;
 
@@ -100,19 +100,9 @@ fn live(options: &Options) -> Result<(Vec<BookFeed>, Option<Symbol>)> {
         let gate = gates.entry(venue).or_default();
         feeds.push(feed(options, venue, instrument, gate)?);
     }
-    for endpoint in &options.endpoint {
-        if !asked.iter().any(|(venue, _)| *venue == endpoint.venue) {
-            let known = asked
-                .iter()
-                .map(|(venue, _)| *venue)
-                .collect::<Vec<_>>()
-                .join(", ");
-            bail!(
-                "--endpoint: {:?} is not among the venues: {known}",
-                endpoint.venue
-            );
-        }
-    }
+    check_endpoints(options, &asked)?;
+    // Before anything is said of what was asked for: it may be refused.
+    let feeds = build_all(feeds).map_err(explain)?;
     let differ = asked.windows(2).any(|pair| pair[0].1 != pair[1].1);
     if differ {
         let list: Vec<_> = asked.iter().map(|(v, i)| format!("{i} at {v}")).collect();
@@ -124,12 +114,43 @@ fn live(options: &Options) -> Result<(Vec<BookFeed>, Option<Symbol>)> {
     Ok((feeds, differ.then(|| asked[0].1.symbol())))
 }
 
-fn feed(options: &Options, venue: &str, instrument: Instrument, gate: &Gate) -> Result<BookFeed> {
+/// Each other address is that of a venue, or of an instrument of it, that was asked for.
+fn check_endpoints(options: &Options, asked: &[(&str, Instrument)]) -> Result<()> {
+    for endpoint in &options.endpoint {
+        let is_asked = |(venue, instrument): &(&str, _)| endpoint.is_for(venue, instrument);
+        if !asked.iter().any(is_asked) {
+            let name = |(venue, instrument): &(&str, Instrument)| match endpoint.instrument {
+                Some(_) => format!("{venue}:{instrument}"),
+                None => (*venue).to_owned(),
+            };
+            let known = asked.iter().map(name).collect::<Vec<_>>().join(", ");
+            let endpoint = endpoint.to_string();
+            bail!("--endpoint: {endpoint:?} is not among the venues: {known}");
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong, with the option that would set it right where that is not plain.
+fn explain(error: OpenError) -> anyhow::Error {
+    let hint = match &error {
+        OpenError::SharedEndpoint { venue, other, .. } => {
+            format!("; --endpoint {venue}:{other}=URL is for that one alone")
+        }
+        _ => String::new(),
+    };
+    anyhow!("{error}{hint}")
+}
+
+fn feed(options: &Options, venue: &str, instrument: Instrument, gate: &Gate) -> Result<Builder> {
     let mut feed = Builder::new(venue, &instrument.to_string())
         .context("--venues")?
         .gate(gate)
         .depth(options.depth.into());
-    if let Some(endpoint) = options.endpoint.iter().rfind(|e| e.venue == venue) {
+    // The last that says it closest.
+    let endpoints = options.endpoint.iter();
+    let meant = endpoints.filter(|endpoint| endpoint.is_for(venue, &instrument));
+    if let Some(endpoint) = meant.max_by_key(|endpoint| endpoint.instrument.is_some()) {
         feed = feed.endpoint(&endpoint.url);
     }
     if let Some(path) = &options.tls_ca {
@@ -138,5 +159,5 @@ fn feed(options: &Options, venue: &str, instrument: Instrument, gate: &Gate) -> 
     if let Some(us) = options.busy_poll {
         feed = feed.busy_poll(Duration::from_micros(us.into()));
     }
-    Ok(feed.build()?)
+    Ok(feed)
 }
