@@ -60,7 +60,7 @@ where
 
     /// Reads, writes and waits until the connection ends or has to.
     pub(super) async fn run(&self, reader: &mut impl Reader, writer: &mut impl Writer) -> Ended {
-        let large = self.desk.feed.borrow_mut().early().unwrap_or(usize::MAX);
+        let large = self.desk.feed.borrow_mut().early();
         loop {
             if let Err(error) = self.send(writer).await {
                 return Ended::Lost(error);

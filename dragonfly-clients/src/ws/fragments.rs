@@ -47,15 +47,23 @@ impl Fragments {
         self.bytes.clear();
         self.checked = 0;
         self.open = Some(kind);
-        self.append(kind, payload)
+        self.append(kind, payload, 0)
     }
 
-    /// Takes a further fragment; true when it was the last one.
+    /// Takes what has come of a further fragment, of which so many bytes are `missing`.
+    pub(super) fn grow(&mut self, part: &[u8], missing: usize) -> Result<(), ClientError> {
+        match self.open {
+            Some(kind) => self.append(kind, part, missing),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a further fragment, or the rest of it; true when it was the last one.
     pub(super) fn go_on(&mut self, last: bool, payload: &[u8]) -> Result<bool, ClientError> {
         let Some(kind) = self.open else {
             return Err(protocol("a continuation of no message"));
         };
-        self.append(kind, payload)?;
+        self.append(kind, payload, 0)?;
         if !last {
             return Ok(false);
         }
@@ -76,8 +84,8 @@ impl Fragments {
         &self.bytes[..self.checked]
     }
 
-    fn append(&mut self, kind: Kind, payload: &[u8]) -> Result<(), ClientError> {
-        if payload.len() > self.limit - self.bytes.len() {
+    fn append(&mut self, kind: Kind, payload: &[u8], missing: usize) -> Result<(), ClientError> {
+        if payload.len() + missing > self.limit - self.bytes.len() {
             return Err(ClientError::TooLarge { limit: self.limit });
         }
         self.bytes.extend_from_slice(payload);

@@ -225,3 +225,19 @@ fn a_venue_that_never_pauses_does_not_put_off_that_a_book_is_silent() {
         assert!((50..=60).contains(&waited), "{waited} ms");
     });
 }
+
+/// What arrives of a snapshot at 8 kbit/s, a second at a time.
+#[test]
+fn a_large_message_on_a_slow_line_is_waited_for_whatever_the_venue() {
+    run(async || {
+        let mut bench = Bench::new(connected(1));
+        bench.settle();
+        for _ in 0..30 {
+            bench.hear(Incoming::Part("1"));
+            bench.pass(Duration::from_secs(1)).await;
+        }
+        bench.hear(Incoming::Text("1 2"));
+        assert_eq!(bench.states().last(), Some(&LIVE));
+        assert_eq!(bench.script.lock().unwrap().attempts.len(), 1);
+    });
+}

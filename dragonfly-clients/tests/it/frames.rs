@@ -342,6 +342,28 @@ fn a_large_message_is_shown_as_it_comes_and_small_ones_never() {
 }
 
 #[test]
+fn a_large_fragment_is_shown_as_it_comes_too() {
+    let mut frames = Deframer::new(1 << 20);
+    let bytes = [
+        frame(0x01, b"ab"),
+        frame(0x00, &[b'c'; 300]),
+        frame(0x80, b"d"),
+    ]
+    .concat();
+    let (mut parts, mut whole) = (Vec::new(), 0);
+    for byte in bytes {
+        frames.push(&[byte]);
+        match frames.next_or_part(100).unwrap() {
+            Some(Received::Part(so_far)) => parts.push(so_far.len()),
+            Some(Received::Message(message)) => whole = message.len(),
+            _ => {}
+        }
+    }
+    assert_eq!(parts, (2..=302).collect::<Vec<_>>());
+    assert_eq!(whole, 303);
+}
+
+#[test]
 fn a_buffer_that_a_large_message_needed_is_given_back() {
     let mut frames = Deframer::new(1 << 20);
     frames.push(&frame(0x81, &vec![b'a'; 1 << 20]));

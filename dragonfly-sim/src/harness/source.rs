@@ -145,7 +145,7 @@ impl SocketStage {
             Some(Ok(())) => {
                 self.state = State::Open;
                 self.feed.on_open(now, &mut |event| edge.emit(event));
-                self.line.get().early = self.feed.early();
+                self.line.get().early = Some(self.feed.early());
                 self.send(now);
             }
             Some(Err(refusal)) => {

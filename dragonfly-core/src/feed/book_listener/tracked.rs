@@ -147,6 +147,15 @@ impl TrackedBook {
         (self.since, self.touched, self.doubted) = (now, now, None);
     }
 
+    /// A message was under way for so long, and this book's own had to wait behind it.
+    pub(super) fn excuse(&mut self, since: Nanos, now: Nanos) {
+        if self.sync.state() != BookState::Live {
+            for from in [&mut self.touched, &mut self.since] {
+                *from = *from + (now - since.max(*from));
+            }
+        }
+    }
+
     /// When something is to be done about this book's own silence.
     pub(super) fn deadline(&self, rules: &BookRules) -> Option<Nanos> {
         match self.sync.state() {
