@@ -178,6 +178,17 @@ fn case_5_fragments() {
 }
 
 #[test]
+fn empty_fragments_are_no_way_to_keep_a_reader_busy() {
+    let message_of = |empty: usize| {
+        let middle = frame(0x00, b"").repeat(empty);
+        [frame(0x01, b"a"), middle, frame(0x80, b"b")].concat()
+    };
+    let twice = message_of(1_000).repeat(2);
+    assert_eq!(sent(&twice).0, [message(b"ab"), message(b"ab")]);
+    assert_eq!(failed(&message_of(1_001), "1000 empty fragments"), []);
+}
+
+#[test]
 fn case_6_utf8() {
     assert_eq!(sent(&frame(0x81, b"")).0, [message(b"")]);
     let empty = [frame(0x01, b""), frame(0x00, b""), frame(0x80, b"")].concat();

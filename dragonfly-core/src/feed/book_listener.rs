@@ -144,7 +144,9 @@ impl<D: Decoder> BookListener<D> {
         let own = books.clone().filter_map(|book| book.deadline(rules)).min();
         // Withdrawn is what is live; while a message grows the connection may stay.
         let heard = self.heard.filter(|_| books.any(|book| is_live(&book)));
-        let silence = heard.or(self.last_sign()).map(|at| at + rules.stale_after);
+        let silence = heard
+            .or_else(|| self.last_sign())
+            .map(|at| at + rules.stale_after);
         let due = own.into_iter().chain(silence).min();
         self.deadline = self.heard.and(due);
     }

@@ -176,7 +176,7 @@ impl SocketStage {
                 Some(Incoming::Part(so_far)) => self.hear_part(&so_far, now),
                 Some(Incoming::Pong) => {
                     self.feed.on_alive(now);
-                    Verdict::Continue
+                    self.heed(Verdict::Continue, now)
                 }
                 Some(Incoming::End) => Verdict::Close(Cause::Disconnected),
             };
