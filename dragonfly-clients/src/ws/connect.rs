@@ -272,7 +272,6 @@ mod tests {
             for _ in 0..count {
                 let mut addresses = all.clone();
                 addresses.rotate_left(turn % 8);
-                let start = tokio::time::Instant::now();
                 let limit = Duration::from_secs(3);
                 let connect = async |address: SocketAddr| {
                     if address.port() != well {
@@ -281,8 +280,9 @@ mod tests {
                     tokio::time::sleep(trip).await;
                     Ok(())
                 };
-                let (made, failed) = first_to_answer(&addresses, limit, connect).await;
-                assert!(start.elapsed() <= limit + Duration::from_millis(2));
+                let attempt = first_to_answer(&addresses, limit, connect);
+                let in_time = timeout(limit + Duration::from_millis(2), attempt).await;
+                let (made, failed) = in_time.expect("the limit is that of all addresses together");
                 turn += failed;
                 outcomes.push(made.is_ok());
             }
