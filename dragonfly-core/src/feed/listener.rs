@@ -51,13 +51,14 @@ pub trait Listener: Send {
         emit: &mut dyn FnMut(Self::Event),
     ) -> Result<Heard, FeedError>;
 
-    /// From which size on messages are to be shown while they arrive, in bytes; `None` if never.
+    /// From which size on messages are to be shown while they arrive, in bytes; `None` if it does not
+    /// matter. Of smaller ones it is not seen that they grow.
     fn early(&mut self) -> Option<usize> {
         None
     }
 
-    /// So much of a large message has come by now, from its first byte on.
-    /// [`on_message`](Self::on_message) follows when it is whole, or the connection ends.
+    /// So much of a large message has come by now, from its first byte on, and more than the last
+    /// time. [`on_message`](Self::on_message) follows when it is whole, or the connection ends.
     fn on_part(&mut self, so_far: &[u8], now: Now, emit: &mut dyn FnMut(Self::Event)) {
         let (_, _, _) = (so_far, now, emit);
     }

@@ -2,6 +2,7 @@
 //! silence calls for something.
 
 mod kept;
+mod waiting;
 
 use kept::Kept;
 
@@ -58,6 +59,8 @@ pub(super) struct Listener {
     pub(super) rules: Rules,
     books: Vec<Kept>,
     heard: Option<u64>,
+    /// Since when a message is under way, and when it last grew.
+    growing: Option<(u64, u64)>,
     /// The connection's count: the last number, how many old ones came in a row, the last of them.
     count: (Option<u64>, u32, Option<u64>),
     bad_in_a_row: u32,
@@ -72,6 +75,7 @@ impl Listener {
             books: vec![Kept::new(); rules.books],
             rules,
             heard: None,
+            growing: None,
             count: (None, 0, None),
             bad_in_a_row: 0,
             events: Vec::new(),
@@ -149,7 +153,7 @@ impl Listener {
     pub(super) fn up(&mut self, now: u64, tally: &mut Tally) {
         tally.note(Kind::LinkUp);
         self.count = (None, 0, None);
-        self.heard = Some(now);
+        (self.heard, self.growing) = (Some(now), None);
         self.bad_in_a_row = 0;
         self.forget_all(State::Syncing, Cause::Subscribed, now);
     }
@@ -158,7 +162,7 @@ impl Listener {
     pub(super) fn down(&mut self, cause: Cause, now: u64, tally: &mut Tally) {
         tally.note(Kind::LinkDown);
         self.count = (None, 0, None);
-        self.heard = None;
+        (self.heard, self.growing) = (None, None);
         self.forget_all(State::Down, cause, now);
     }
 
@@ -184,14 +188,14 @@ impl Listener {
 
     /// A sign of life.
     pub(super) const fn alive(&mut self, now: u64) {
-        if self.heard.is_some() {
+        if self.heard.is_some() && self.growing.is_none() {
             self.heard = Some(now);
         }
     }
 
     /// A message that is no market data.
     pub(super) fn heartbeat(&mut self, count: Option<u64>, now: u64, tally: &mut Tally) -> Answer {
-        self.heard = Some(now);
+        self.whole(now);
         if self.rules.numbers == Numbers::Connection
             && self.skips(count, &mut Said::default(), tally).1
         {
@@ -209,7 +213,7 @@ impl Listener {
         now: u64,
         tally: &mut Tally,
     ) -> Vec<Answer> {
-        self.heard = Some(now);
+        self.whole(now);
         let (mut failed, mut has_stranger, mut said) = (Vec::new(), false, Said::default());
         for update in updates {
             if self.rules.numbers == Numbers::Connection
@@ -388,35 +392,6 @@ impl Listener {
             State::Syncing | State::Gap | State::Stale => Some(kept.touched + rules.sync_within),
             State::Empty | State::Down => None,
         }
-    }
-
-    /// When the next thing is to be done.
-    pub(super) fn due(&self) -> Option<u64> {
-        let heard = self.heard?;
-        let books = self.books.iter().filter_map(|kept| self.book_due(kept));
-        books.chain([heard + self.rules.stale_after]).min()
-    }
-
-    /// Does one thing that is due.
-    pub(super) fn act(&mut self, now: u64, tally: &mut Tally) -> Option<Answer> {
-        let heard = self.heard?;
-        if heard + self.rules.stale_after <= now {
-            tally.note(Kind::StaleLink);
-            for at in 0..self.books.len() {
-                if self.books[at].book.state == State::Live {
-                    self.fall_silent(at);
-                    self.begin(at, now);
-                    self.tell(at);
-                }
-            }
-            self.heard = None;
-            return Some(Answer::Reconnect(Cause::Silent));
-        }
-        let is_due = |kept: &Kept| self.book_due(kept).is_some_and(|due| due <= now);
-        let at = self.books.iter().position(is_due)?;
-        let answer = self.overdue(at, now, tally);
-        self.tell(at);
-        Some(answer)
     }
 
     fn fall_silent(&mut self, at: usize) {

@@ -155,6 +155,15 @@ impl TrackedBook {
         (self.sync.state(), self.doubted.is_some())
     }
 
+    /// A message was under way for so long, and this book's own had to wait behind it.
+    pub(super) fn excuse(&mut self, since: Nanos, now: Nanos) {
+        if self.sync.state() != BookState::Live {
+            for from in [&mut self.touched, &mut self.since] {
+                *from = *from + (now - since.max(*from));
+            }
+        }
+    }
+
     /// When something is to be done about this book's own silence.
     pub(super) fn deadline(&self, rules: &BookRules) -> Option<Nanos> {
         match self.sync.state() {
