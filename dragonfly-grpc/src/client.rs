@@ -33,6 +33,11 @@ const fn receive_window(policy: Policy) -> u32 {
     }
 }
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many times that the window of the whole connection is. Its only stream bounds what is kept; but
+/// h2 cuts a connection when the small frames that wait cost it more than half of this window, at 256
+/// bytes less its size for each. A stream's window full of frames of 52 bytes costs less, and no view
+/// of a book is as small.
+const CONNECTION_WINDOWS: u32 = 8;
 
 /// Why there can be no client for a URI.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -179,7 +184,7 @@ impl Client {
         let endpoint = self.endpoint.clone();
         endpoint
             .initial_stream_window_size(window)
-            .initial_connection_window_size(window)
+            .initial_connection_window_size(window.saturating_mul(CONNECTION_WINDOWS))
             .connect_lazy()
     }
 

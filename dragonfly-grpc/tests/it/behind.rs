@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dragonfly_core::market::ConsolidatedBook;
+use dragonfly_core::market::{BookEvent, ConsolidatedBook, Legs};
 use dragonfly_grpc::{
     Client, Policy,
     client::{Disconnect, Event, Subscription},
@@ -10,7 +10,7 @@ use dragonfly_grpc::{
 };
 use tokio::task::yield_now;
 
-use super::bench::{Bench, deep, run, soon};
+use super::bench::{Bench, book, deep, live, run, soon};
 
 const POLICIES: [Policy; 3] = [
     Policy::EveryUpdate,
@@ -115,5 +115,27 @@ fn a_server_that_stops_is_said_before_what_it_sent_is_read() {
             matches!(event, Event::Disconnected(Disconnect::Ended)),
             "{event:?}"
         );
+    });
+}
+
+/// One level a side of one venue: some 130 bytes.
+fn small(seq: u64) -> ConsolidatedBook {
+    let mut book = book(seq, &[("1", "2", 0)], &[("2", "1", 0)]);
+    book.legs = Legs::default();
+    book.legs.note(&BookEvent {
+        seq: 1,
+        ts_venue: None,
+        ..live("okx")
+    });
+    book
+}
+
+#[test]
+fn a_slow_reader_of_small_views_is_not_cut() {
+    run(async {
+        let mut bench = Bench::new();
+        let mut books = subscribe(&mut bench, Policy::Conflate, 1).await;
+        send(&mut bench, 1_500, small).await;
+        assert_eq!(handed_over(&mut books, 1_500).await, 1);
     });
 }
