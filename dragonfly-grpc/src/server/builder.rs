@@ -103,7 +103,7 @@ impl Builder {
     }
 
     /// How long a new connection may take to say that it speaks HTTP/2, and a call to send its
-    /// request; 5 s.
+    /// request, or its first one to reflection; 5 s.
     pub const fn handshake_timeout(mut self, limit: Duration) -> Self {
         self.limits.handshake = limit;
         self
@@ -115,7 +115,8 @@ impl Builder {
         self
     }
 
-    /// The size of a request message, in bytes; 64 KiB.
+    /// The size of a request message, in bytes; 64 KiB. Those to health and reflection have at most
+    /// 1 KiB.
     pub const fn max_message_bytes(mut self, bytes: usize) -> Self {
         self.limits.message_bytes = bytes;
         self

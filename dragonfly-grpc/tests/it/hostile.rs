@@ -15,8 +15,8 @@ use tokio::{
 use super::{
     bench::{Bench, deep, run, soon},
     http2::{
-        END_HEADERS, HEADERS, PING, STREAM_BOOK, WINDOW_UPDATE, call, call_headers, connect_from,
-        frame, hello,
+        DATA, END_HEADERS, END_STREAM, HEADERS, PING, STREAM_BOOK, WINDOW_UPDATE, call,
+        call_headers, connect_from, frame, hello,
     },
 };
 
@@ -59,6 +59,64 @@ fn a_malformed_request_is_refused_with_a_status() {
         assert_eq!(web.status(), 415);
         let stats = bench.server.stats();
         assert_eq!((stats.subscribers(), stats.refused()), (0, 8));
+    });
+}
+
+/// Waits for the end of the answer to the call on stream 1.
+async fn end_of_answer(socket: &mut TcpStream) {
+    loop {
+        let mut head = [0; 9];
+        soon(socket.read_exact(&mut head)).await.unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        soon(socket.read_exact(&mut payload)).await.unwrap();
+        if (head[3], head[4] & END_STREAM, head[8]) == (HEADERS, END_STREAM, 1) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_request_that_is_not_finished_ends_after_five_seconds_whatever_it_asks() {
+    for path in [
+        STREAM_BOOK,
+        "/dragonfly.v1.MarketData/ListStreams",
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/Watch",
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    ] {
+        run(async {
+            let bench = Bench::new();
+            let mut socket = TcpStream::connect(bench.server.local_addr()).await.unwrap();
+            let opening = [
+                hello(0xffff),
+                frame(HEADERS, END_HEADERS, 1, &call_headers(path)),
+                frame(DATA, 0, 1, b"\0\0\0\x03\xe8\x0a"),
+            ];
+            socket.write_all(&opening.concat()).await.unwrap();
+            tokio::time::pause();
+            let start = tokio::time::Instant::now();
+            end_of_answer(&mut socket).await;
+            let waited = start.elapsed().as_secs_f64();
+            assert!((4.0..6.0).contains(&waited), "{path}: {waited} s");
+        });
+    }
+}
+
+#[test]
+fn what_health_and_reflection_are_asked_is_small() {
+    run(async {
+        let bench = Bench::new();
+        let check = "/grpc.health.v1.Health/Check";
+        // The name of a service of 1,100 bytes.
+        let body: &'static [u8] =
+            Vec::leak([&[0, 0, 0, 0x04, 0x4f, 0x0a, 0xcc, 0x08][..], &[b'x'; 1_100]].concat());
+        let answer = post(&bench, check, "application/grpc", body).await;
+        assert_eq!(answer.headers()["grpc-status"], "8");
+        let answer = post(&bench, check, "application/grpc", b"\0\0\0\0\0").await;
+        let end = soon(answer.into_body().collect()).await.unwrap();
+        assert_eq!(end.trailers().unwrap()["grpc-status"], "0");
     });
 }
 

@@ -138,6 +138,32 @@ fn reflection_names_every_service() {
     });
 }
 
+#[test]
+fn reflection_can_be_asked_again_after_a_pause() {
+    run(async {
+        let bench = Bench::new();
+        let mut client = ServerReflectionClient::new(bench.channel().await);
+        let request = ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(MessageRequest::ListServices(String::new())),
+        };
+        let (ask, asked) = tokio::sync::mpsc::channel(1);
+        let requests = futures_util::stream::unfold(asked, async |mut asked| {
+            asked.recv().await.map(|request| (request, asked))
+        });
+        let mut answers = soon(client.server_reflection_info(requests))
+            .await
+            .unwrap()
+            .into_inner();
+        ask.send(request.clone()).await.unwrap();
+        assert!(soon(answers.message()).await.unwrap().is_some());
+        pause();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        ask.send(request).await.unwrap();
+        assert!(soon(answers.message()).await.unwrap().is_some());
+    });
+}
+
 /// Otherwise each call could make the server hold megabytes.
 #[test]
 fn a_huge_reflection_request_is_not_taken() {
