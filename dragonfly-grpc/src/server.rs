@@ -24,6 +24,7 @@ mod accept;
 #[doc(hidden)]
 pub mod bench;
 mod body;
+mod budget;
 mod builder;
 mod connection;
 mod gathered;

@@ -136,7 +136,8 @@ impl Builder {
     }
 
     /// What is read of one connection in a second, in bytes; 128 KiB, at least 1 KiB. A client that
-    /// sends more waits: requests are small, and so is whatever floods.
+    /// sends more waits: requests are small, and so is whatever floods. All connections of one address
+    /// have four times as much together, and one that ends gives nothing back within its second.
     pub fn max_inbound_per_second(mut self, bytes: usize) -> Self {
         self.limits.inbound_per_second = bytes.max(1024);
         self

@@ -1,6 +1,6 @@
 //! Requests no library would send.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use dragonfly_grpc::{Server, proto::v1::StreamBookRequest};
@@ -386,5 +386,70 @@ fn a_connection_is_read_so_far_a_second_and_no_further() {
         soon(reads.read_exact(&mut answers)).await.unwrap();
         let seconds = start.elapsed().as_secs();
         assert!((6..=9).contains(&seconds), "{seconds} s for a MiB");
+    });
+}
+
+/// Floods with so many pings and reads their answers.
+async fn flood(address: SocketAddr, pings: usize) {
+    let (mut reads, mut writes) = connect_from(2, address).await.into_split();
+    let ping = frame(PING, 0, 0, b"12345678");
+    let bytes = [hello(0xffff), ping.repeat(pings)].concat();
+    let mut answers = vec![0; pings * ping.len()];
+    let write = async {
+        soon(writes.write_all(&bytes)).await.unwrap();
+    };
+    let read = async {
+        soon(reads.read_exact(&mut answers)).await.unwrap();
+    };
+    tokio::join!(write, read);
+}
+
+/// A connection for each part of it, one after the other: what was read of the first ones counts.
+#[test]
+fn a_peer_that_comes_again_has_no_new_budget() {
+    run(async {
+        let bench = Bench::new();
+        tokio::time::pause();
+        let start = tokio::time::Instant::now();
+        for _ in 0..20 {
+            flood(bench.server.local_addr(), 6_000).await;
+        }
+        let seconds = start.elapsed().as_secs();
+        assert!((3..=6).contains(&seconds), "{seconds} s for 2 MiB");
+    });
+}
+
+/// Many connections of one address are read no more than four times as far as one is, and one of them
+/// that sends little does not wait for the others.
+#[test]
+fn the_connections_of_a_peer_are_read_so_far_a_second_together() {
+    run(async {
+        let bench = Bench::new();
+        let address = bench.server.local_addr();
+        let mut quiet = connect_from(2, address).await;
+        quiet.write_all(&hello(0xffff)).await.unwrap();
+        // Its settings and the answer to ours.
+        soon(quiet.read_exact(&mut [0; 9])).await.unwrap();
+        tokio::time::pause();
+        let start = tokio::time::Instant::now();
+        let floods: Vec<_> = (0..32)
+            .map(|_| tokio::spawn(flood(address, 7_500)))
+            .collect();
+        let mut asked = 0;
+        while !floods.iter().all(tokio::task::JoinHandle::is_finished) {
+            let ping = frame(PING, 0, 0, b"quietly!");
+            let sent = tokio::time::Instant::now();
+            quiet.write_all(&ping).await.unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"quietly!") {
+                soon(quiet.read_buf(&mut answer)).await.unwrap();
+            }
+            let waited = sent.elapsed().as_secs_f64();
+            assert!(waited < 1.5, "{waited} s for the answer to a ping");
+            asked += 1;
+        }
+        let seconds = start.elapsed().as_secs();
+        assert!((7..=10).contains(&seconds), "{seconds} s for 4 MiB");
+        assert!(asked > 5, "{asked}");
     });
 }
