@@ -96,7 +96,8 @@ impl Builder {
         self
     }
 
-    /// Connections at once from one address; 64.
+    /// Connections at once from one address; 64. Here and below, all addresses of an IPv6 network of 64
+    /// bits are one.
     pub const fn max_connections_per_peer(mut self, count: usize) -> Self {
         self.limits.connections_per_peer = count;
         self

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -21,7 +21,24 @@ use super::{
     streams::lock,
 };
 
-/// What one address has open.
+/// Which addresses are one peer: an IPv4 address, also where it is written as IPv6, or all of an IPv6
+/// network of 64 bits, since a machine may take any address of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct PeerId(IpAddr);
+
+impl PeerId {
+    fn of(address: IpAddr) -> Self {
+        Self(match address.to_canonical() {
+            v4 @ IpAddr::V4(_) => v4,
+            IpAddr::V6(v6) => {
+                let network = v6.to_bits() >> 64 << 64;
+                Ipv6Addr::from_bits(network).into()
+            }
+        })
+    }
+}
+
+/// What one peer has open.
 #[derive(Debug)]
 struct Peer {
     connections: usize,
@@ -43,7 +60,7 @@ impl Peer {
 /// The open connections of the server and of each peer.
 #[derive(Debug, Default)]
 pub(super) struct Seats {
-    by_peer: Mutex<HashMap<IpAddr, Peer>>,
+    by_peer: Mutex<HashMap<PeerId, Peer>>,
     /// How many connections there have been.
     taken: AtomicU64,
     /// Rung when a connection has ended.
@@ -58,7 +75,7 @@ impl Seats {
 
     /// Ends the window of a peer's budget in time. A peer that has left is forgotten then and not
     /// before: it could come again for a new budget.
-    async fn end_window(self: Arc<Self>, address: IpAddr) {
+    async fn end_window(self: Arc<Self>, address: PeerId) {
         sleep(WINDOW).await;
         let mut by_peer = lock(&self.by_peer);
         let Some(peer) = by_peer.get(&address) else {
@@ -81,7 +98,7 @@ pub(super) struct Seat(Arc<Inner>);
 struct Inner {
     seats: Arc<Seats>,
     hub: Arc<Hub>,
-    peer: IpAddr,
+    peer: PeerId,
     budget: Arc<Budget>,
     /// Tells the peer's connections apart.
     id: u64,
@@ -89,7 +106,8 @@ struct Inner {
 
 impl Seat {
     /// None when the server or the peer has as many connections as it may.
-    pub(super) fn take(seats: &Arc<Seats>, hub: &Arc<Hub>, peer: IpAddr) -> Option<Self> {
+    pub(super) fn take(seats: &Arc<Seats>, hub: &Arc<Hub>, address: IpAddr) -> Option<Self> {
+        let peer = PeerId::of(address);
         let open = usize::try_from(hub.stats.connections()).unwrap_or(usize::MAX);
         let mut by_peer = lock(&seats.by_peer);
         let of_peer = by_peer.get(&peer).map_or(0, |peer| peer.connections);
@@ -167,5 +185,43 @@ impl Drop for Subscribed {
         if let Some(peer) = by_peer.get_mut(&self.0.0.peer) {
             peer.subscriptions = peer.subscriptions.saturating_sub(1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::builder::Limits;
+
+    #[test]
+    fn a_machine_with_many_ipv6_addresses_is_one_peer() {
+        let one = |first: &str, second: &str| {
+            let [first, second] = [first, second].map(|a| PeerId::of(a.parse().unwrap()));
+            first == second
+        };
+        assert!(one("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert!(!one("2001:db8:1:2::1", "2001:db8:1:3::1"));
+        assert!(one("::ffff:192.0.2.1", "192.0.2.1"));
+        assert!(!one("::ffff:192.0.2.1", "::ffff:192.0.2.2"));
+        assert!(!one("192.0.2.1", "192.0.2.2"));
+    }
+
+    #[test]
+    fn the_limit_of_a_peer_holds_for_all_its_addresses() {
+        let hub = Arc::new(Hub::new(Limits {
+            connections_per_peer: 2,
+            ..Limits::default()
+        }));
+        let seats = Arc::default();
+        let take = |address: &str| Seat::take(&seats, &hub, address.parse().unwrap());
+        let first = take("2001:db8::1");
+        let second = take("2001:db8::2");
+        assert!(first.is_some() && second.is_some());
+        assert!(take("2001:db8::3").is_none());
+        assert!(take("2001:db8:0:1::1").is_some());
+        drop(first);
+        assert!(take("2001:db8::3").is_some());
+        drop(second);
+        assert_eq!(lock(&seats.by_peer).len(), 0, "all have left");
     }
 }
