@@ -111,7 +111,8 @@ impl<M: Stream> Subscription<M> {
     ///
     /// A reader that took nothing until the server could not send any more (256 KiB) gets up to two
     /// old views first: the last that arrived, and the one that was on its way. The newest follows.
-    /// [`View::ts_emit`] says how old a view is.
+    /// The connection is read by a task of the runtime, so that what blocks the runtime's threads keeps
+    /// views and losses from arriving. [`View::ts_emit`] says how old a view is.
     pub async fn next(&mut self) -> Event {
         poll_fn(|cx| self.poll_event(cx)).await
     }
