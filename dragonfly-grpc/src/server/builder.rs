@@ -130,7 +130,7 @@ impl Builder {
     }
 
     /// Subscriptions at once from one address, over all its connections; 256. Further ones are
-    /// refused with `RESOURCE_EXHAUSTED`.
+    /// refused with `RESOURCE_EXHAUSTED`. Watches of the health and calls to reflection count, too.
     pub const fn max_subscriptions_per_peer(mut self, count: usize) -> Self {
         self.limits.subscriptions_per_peer = count;
         self

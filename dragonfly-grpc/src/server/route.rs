@@ -8,7 +8,7 @@ use std::{
 
 use bytes::Bytes;
 use dragonfly_core::market::{MAX_DEPTH, NameError, Symbol};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body as HttpBody, Incoming},
@@ -33,6 +33,8 @@ use crate::{
     proto::v1,
 };
 
+const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
+const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
 /// The size of a message to the health service and to reflection, in bytes: the name of a service, of a
 /// file or of a symbol.
 pub(super) const OTHERS_BYTES: usize = 1024;
@@ -62,21 +64,16 @@ impl Routes {
             "/dragonfly.v1.MarketData/StreamBook" => Some(Call::StreamBook),
             "/dragonfly.v1.MarketData/StreamLiquidity" => Some(Call::StreamLiquidity),
             "/dragonfly.v1.MarketData/ListStreams" => Some(Call::ListStreams),
-            "/grpc.health.v1.Health/Check" | "/grpc.health.v1.Health/Watch" => None,
-            // Of the others only reflection reads what it is sent.
-            _ => {
-                let prompt = |body| Body::new(Prompt::new(body, hub.limits.handshake));
-                return self.others.call(request.map(prompt)).await;
-            }
+            _ => None,
         };
-        if !is_grpc(&request) {
+        if call.is_some() && !is_grpc(&request) {
             let mut refusal = Response::new(Body::empty());
             *refusal.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Ok(refusal);
         }
         let answer = match call {
             Some(call) => respond(call, request.into_body(), &hub, caller).await,
-            None => self.health(request, &hub).await,
+            None => self.foreign(request, &hub, &caller.seat).await,
         };
         Ok(answer.unwrap_or_else(|status| {
             hub.stats.refused.add(1);
@@ -84,19 +81,39 @@ impl Routes {
         }))
     }
 
-    /// Hands the health service a request that is whole: by itself it waits for ever.
-    async fn health(
+    /// Hands a request on within limits: those who answer it would wait for the rest for ever. An
+    /// answer without end counts as a subscription.
+    async fn foreign(
         &mut self,
         request: Request<Incoming>,
         hub: &Hub,
+        seat: &Seat,
     ) -> Result<Response<Body>, Status> {
         let (head, body) = request.into_parts();
-        let limit = hub.limits.message_bytes.min(OTHERS_BYTES);
-        let message = read_message(body, limit, hub.limits.handshake).await?;
-        let body = Body::new(Full::new(framed(&message)));
+        let wait = hub.limits.handshake;
+        let (subscribed, body) = match head.uri.path() {
+            HEALTH_CHECK => (None, whole(body, hub).await?),
+            HEALTH_WATCH => (Some(seat.subscribe()?), whole(body, hub).await?),
+            // Of the others only reflection reads what it is sent.
+            _ => (Some(seat.subscribe()?), Body::new(Prompt::new(body, wait))),
+        };
         let Ok(response) = self.others.call(Request::from_parts(head, body)).await;
-        Ok(response)
+        let Some(subscribed) = subscribed else {
+            return Ok(response);
+        };
+        let counted = move |frame| {
+            let _counts_until_dropped = &subscribed;
+            frame
+        };
+        Ok(response.map(|body| Body::new(body.map_frame(counted))))
     }
+}
+
+/// The body of a request to the health service, once all of it is there.
+async fn whole(body: Incoming, hub: &Hub) -> Result<Body, Status> {
+    let limit = hub.limits.message_bytes.min(OTHERS_BYTES);
+    let message = read_message(body, limit, hub.limits.handshake).await?;
+    Ok(Body::new(Full::new(framed(&message))))
 }
 
 /// Whose request it is.

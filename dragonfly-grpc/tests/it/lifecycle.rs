@@ -17,7 +17,10 @@ use tokio::{
     net::TcpStream,
     time::pause,
 };
-use tonic::transport::{Channel, Endpoint};
+use tonic::{
+    Code,
+    transport::{Channel, Endpoint},
+};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -106,6 +109,24 @@ fn healthy_while_it_runs_ready_while_a_leg_is_live() {
             status(&mut client, "orderbook.OrderbookAggregator").await,
             NotServing
         );
+    });
+}
+
+#[test]
+fn a_watch_of_the_health_counts_as_a_subscription_and_a_check_does_not() {
+    run(async {
+        let server = Server::builder().max_subscriptions_per_peer(2);
+        let bench = Bench::of(server.bind("127.0.0.1:0").unwrap());
+        let mut client = HealthClient::new(bench.channel().await);
+        let request = HealthCheckRequest::default();
+        let first = soon(client.watch(request.clone())).await.unwrap();
+        let second = soon(client.watch(request.clone())).await.unwrap();
+        let third = soon(client.watch(request.clone())).await.unwrap_err();
+        assert_eq!(third.code(), Code::ResourceExhausted);
+        assert_eq!(status(&mut client, "").await, ServingStatus::Serving);
+        drop(first);
+        soon(async { while client.watch(request.clone()).await.is_err() {} }).await;
+        drop(second);
     });
 }
 
