@@ -24,6 +24,7 @@ mod accept;
 #[doc(hidden)]
 pub mod bench;
 mod body;
+mod budget;
 mod builder;
 mod connection;
 mod gathered;
@@ -32,6 +33,7 @@ mod hub;
 mod inbound;
 mod parts;
 mod probes;
+mod request;
 mod route;
 mod seats;
 mod stats;
@@ -155,7 +157,7 @@ impl Server {
             .map_err(|error| failed(&error.to_string()))?;
         let (reporter, health) = tonic_health::server::health_reporter();
         runtime.spawn(health::report(self.hub.readiness.subscribe(), reporter));
-        let limit = self.hub.limits.message_bytes;
+        let limit = self.hub.limits.message_bytes.min(route::OTHERS_BYTES);
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(DESCRIPTORS)

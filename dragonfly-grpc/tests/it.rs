@@ -7,6 +7,7 @@
 )]
 
 mod it {
+    mod behind;
     mod bench;
     mod client;
     #[cfg(feature = "bins")]
