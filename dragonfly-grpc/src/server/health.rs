@@ -178,13 +178,14 @@ impl Health {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let stall = look();
-            match (&stall, self.live()) {
+            let (stall, before) = (look(), self.live());
+            // First, as the log may stand still with the rest.
+            self.set_stalled(stall.clone());
+            match (stall, before) {
                 (Some(stall), Ok(())) => tracing::error!("not serving: {stall}"),
                 (None, Err(_)) => tracing::warn!("serving again: every thread moves"),
                 _ => {}
             }
-            self.set_stalled(stall);
         }
     }
 }
