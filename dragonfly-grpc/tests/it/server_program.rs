@@ -17,6 +17,7 @@ use dragonfly_grpc::proto::{
         stream_book_request::Policy,
     },
 };
+use rustix::process::Pid;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -131,6 +132,10 @@ impl Program {
     pub(crate) fn open_files(&self) -> usize {
         let path = format!("/proc/{}/fd", self.child.id());
         std::fs::read_dir(path).unwrap().count()
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
     }
 
     pub(crate) fn terminate(&self) {

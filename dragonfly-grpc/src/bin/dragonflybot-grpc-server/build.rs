@@ -14,7 +14,7 @@ use dragonfly_feeds::{BookFeed, Builder, Gate};
 use dragonfly_grpc::{Health, Probes, Server};
 use dragonfly_sim::Sim;
 
-use crate::{demo, options::Options, report::Report};
+use crate::{demo, files, options::Options, report::Report};
 
 /// How many items a queue holds: the listeners' burst of a few hundred milliseconds.
 const QUEUE: usize = 256;
@@ -49,7 +49,7 @@ pub(crate) fn parts(options: &Options) -> Result<Parts> {
     if let Some(name) = name {
         bbo = bbo.named(name);
     }
-    let mut server = Server::builder();
+    let mut server = Server::builder().max_connections(files::connections(feeds.len()));
     if options.insecure {
         server = server.insecure_public_bind();
     }

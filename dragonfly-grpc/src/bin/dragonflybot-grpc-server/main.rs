@@ -8,6 +8,7 @@
 
 mod build;
 mod demo;
+mod files;
 mod options;
 mod report;
 mod watch;
