@@ -227,6 +227,11 @@ fn an_endpoint_must_be_a_url_of_a_venue_that_was_asked_for() {
         &["--endpoint", "kraken=wss://127.0.0.1:1/"],
         &["--endpoint", "\"kraken\"", "binance, bitstamp"],
     );
+    let (one, other) = ("binance=wss://127.0.0.1:1/", "binance=wss://127.0.0.1:2/");
+    refused(
+        &["--endpoint", one, "--endpoint", other],
+        &["--endpoint", "binance", "twice"],
+    );
 }
 
 #[test]

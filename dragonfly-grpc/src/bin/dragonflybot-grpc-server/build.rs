@@ -34,6 +34,7 @@ pub(crate) struct Parts {
 /// Wires the flow.
 pub(crate) fn parts(options: &Options) -> Result<Parts> {
     check_cores(&options.pin).context("--pin")?;
+    check_quorum(options)?;
     let (feeds, name, sim) = if options.demo {
         let sim = demo::venues()?;
         (
@@ -79,6 +80,21 @@ pub(crate) fn parts(options: &Options) -> Result<Parts> {
     })
 }
 
+/// All venues are merged into one book: one that needs more of them than there are is never ready.
+fn check_quorum(options: &Options) -> Result<()> {
+    let venues = if options.demo {
+        demo::VENUES.len()
+    } else {
+        options.venues.len()
+    };
+    match options.quorum {
+        Some(quorum) if usize::from(quorum) > venues => {
+            bail!("--quorum: {quorum} venues cannot be live, there are {venues}")
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The feeds the options ask for; with a name for the view where their instruments differ.
 fn live(options: &Options) -> Result<(Vec<BookFeed>, Option<Symbol>)> {
     let (mut feeds, mut asked) = (Vec::new(), Vec::new());
@@ -100,7 +116,11 @@ fn live(options: &Options) -> Result<(Vec<BookFeed>, Option<Symbol>)> {
         let gate = gates.entry(venue).or_default();
         feeds.push(feed(options, venue, instrument, gate)?);
     }
-    for endpoint in &options.endpoint {
+    for (index, endpoint) in options.endpoint.iter().enumerate() {
+        let mut before = options.endpoint.iter().take(index);
+        if before.any(|e| e.venue == endpoint.venue) {
+            bail!("--endpoint: {} is given twice", endpoint.venue);
+        }
         if !asked.iter().any(|(venue, _)| *venue == endpoint.venue) {
             let known = asked
                 .iter()
@@ -129,7 +149,7 @@ fn feed(options: &Options, venue: &str, instrument: Instrument, gate: &Gate) -> 
         .context("--venues")?
         .gate(gate)
         .depth(options.depth.into());
-    if let Some(endpoint) = options.endpoint.iter().rfind(|e| e.venue == venue) {
+    if let Some(endpoint) = options.endpoint.iter().find(|e| e.venue == venue) {
         feed = feed.endpoint(&endpoint.url);
     }
     if let Some(path) = &options.tls_ca {

@@ -14,6 +14,7 @@ mod report;
 mod watch;
 
 use std::{
+    env::{self, VarError},
     io::{self, IsTerminal},
     process::ExitCode,
     sync::{Arc, OnceLock, mpsc::sync_channel},
@@ -109,7 +110,11 @@ fn start_log(options: &Options, draws: bool) -> io::Result<Log> {
     })?;
     log.take_panics();
     let usual = if draws { "error" } else { "info" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    let (filter, wrong) = match chosen() {
+        Ok(filter) => (filter, None),
+        Err(wrong) => (None, Some(wrong)),
+    };
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(usual));
     let writer = log.clone();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -120,7 +125,21 @@ fn start_log(options: &Options, draws: bool) -> io::Result<Log> {
         LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => lines.json().init(),
     }
+    if let Some(wrong) = wrong {
+        tracing::warn!("RUST_LOG is not used: {wrong}");
+    }
     Ok(log)
+}
+
+/// What `RUST_LOG` asks for, if it is set.
+fn chosen() -> Result<Option<EnvFilter>, String> {
+    match env::var(EnvFilter::DEFAULT_ENV) {
+        Ok(text) => EnvFilter::try_new(&text)
+            .map(Some)
+            .map_err(|error| format!("{text:?}: {error}")),
+        Err(VarError::NotPresent) => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn lost_text(count: u64) -> String {
