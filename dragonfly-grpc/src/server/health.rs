@@ -162,7 +162,8 @@ impl Health {
     }
 
     /// Says that a thread of the flow stands still, or that none does any more. Until then every
-    /// service is `NOT_SERVING`.
+    /// service is `NOT_SERVING`, and every live leg is shown as stale and silent, without levels;
+    /// one second later the newest views are shown again.
     pub fn set_stalled(&self, stall: Option<String>) {
         self.0.send_if_modified(|state| {
             let is_new = state.stalled != stall;
