@@ -23,6 +23,8 @@ mod it {
     #[cfg(feature = "bins")]
     mod program;
     #[cfg(feature = "bins")]
+    mod scarce;
+    #[cfg(feature = "bins")]
     mod server_modes;
     #[cfg(feature = "bins")]
     mod server_program;

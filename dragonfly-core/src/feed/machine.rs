@@ -371,12 +371,12 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
         emit: &mut dyn FnMut(L::Event),
     ) {
         self.stats.refused.add(1);
-        let what = symbol.map_or_else(|| "the subscription".into(), |s| s.to_string());
-        tracing::error!(feed = %self.name, %what, reason, "refused by the venue");
         self.ack_by = None;
         self.retry_by
             .get_or_insert(now.mono + self.policy.refused_wait);
         self.listener.on_link(Link::Refused(symbol), now, emit);
+        let what = symbol.map_or_else(|| "the subscription".into(), |s| s.to_string());
+        tracing::error!(feed = %self.name, %what, reason, "refused by the venue");
     }
 
     /// When [`Feed::on_deadline`] wants to be called at the latest.

@@ -14,7 +14,7 @@ use dragonfly_feeds::{BookFeed, Builder, Gate, OpenError, build_all};
 use dragonfly_grpc::{Health, Probes, Server};
 use dragonfly_sim::Sim;
 
-use crate::{demo, options::Options, report::Report};
+use crate::{demo, files, options::Options, report::Report};
 
 /// How many items a queue holds: the listeners' burst of a few hundred milliseconds.
 const QUEUE: usize = 256;
@@ -34,6 +34,7 @@ pub(crate) struct Parts {
 /// Wires the flow.
 pub(crate) fn parts(options: &Options) -> Result<Parts> {
     check_cores(&options.pin).context("--pin")?;
+    check_quorum(options)?;
     let (feeds, name, sim) = if options.demo {
         let sim = demo::venues()?;
         (
@@ -49,7 +50,7 @@ pub(crate) fn parts(options: &Options) -> Result<Parts> {
     if let Some(name) = name {
         bbo = bbo.named(name);
     }
-    let mut server = Server::builder();
+    let mut server = Server::builder().max_connections(files::connections(feeds.len()));
     if options.insecure {
         server = server.insecure_public_bind();
     }
@@ -77,6 +78,21 @@ pub(crate) fn parts(options: &Options) -> Result<Parts> {
         probes,
         sim,
     })
+}
+
+/// All venues are merged into one book: one that needs more of them than there are is never ready.
+fn check_quorum(options: &Options) -> Result<()> {
+    let venues = if options.demo {
+        demo::VENUES.len()
+    } else {
+        options.venues.len()
+    };
+    match options.quorum {
+        Some(quorum) if usize::from(quorum) > venues => {
+            bail!("--quorum: {quorum} venues cannot be live, there are {venues}")
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The feeds the options ask for; with a name for the view where their instruments differ.
@@ -116,7 +132,11 @@ fn live(options: &Options) -> Result<(Vec<BookFeed>, Option<Symbol>)> {
 
 /// Each other address is that of a venue, or of an instrument of it, that was asked for.
 fn check_endpoints(options: &Options, asked: &[(&str, Instrument)]) -> Result<()> {
-    for endpoint in &options.endpoint {
+    for (index, endpoint) in options.endpoint.iter().enumerate() {
+        let mut before = options.endpoint.iter().take(index);
+        if before.any(|o| (&o.venue, &o.instrument) == (&endpoint.venue, &endpoint.instrument)) {
+            bail!("--endpoint: {endpoint} is given twice");
+        }
         let is_asked = |(venue, instrument): &(&str, _)| endpoint.is_for(venue, instrument);
         if !asked.iter().any(is_asked) {
             let name = |(venue, instrument): &(&str, Instrument)| match endpoint.instrument {
@@ -147,7 +167,7 @@ fn feed(options: &Options, venue: &str, instrument: Instrument, gate: &Gate) -> 
         .context("--venues")?
         .gate(gate)
         .depth(options.depth.into());
-    // The last that says it closest.
+    // What is said of the instrument goes before what is said of the venue.
     let endpoints = options.endpoint.iter();
     let meant = endpoints.filter(|endpoint| endpoint.is_for(venue, &instrument));
     if let Some(endpoint) = meant.max_by_key(|endpoint| endpoint.instrument.is_some()) {
