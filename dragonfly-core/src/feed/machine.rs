@@ -21,9 +21,8 @@ use crate::{
     market::{Cause, Symbol},
 };
 
-/// From which size on messages are shown to a listener that does not care, in bytes. One that takes
-/// less and comes whole cannot take longer than the silence that is allowed, unless the connection
-/// is too slow for any venue.
+/// From which size on messages are shown to a listener that does not care, in bytes. Smaller ones
+/// come within the silence that is allowed, unless the connection is too slow for any venue.
 const LARGE: usize = 16 << 10;
 
 /// How a client asks this venue for a sign of life, and so what counts as one besides messages.
@@ -51,8 +50,8 @@ pub struct FeedPolicy {
     pub keep_alive: Option<Nanos>,
     /// How long the venue may take to accept the subscriptions; data counts as acceptance.
     pub ack_within: Nanos,
-    /// How long one message may take to arrive, however it grows. While it does no other deadline
-    /// runs out but that of a silence within it.
+    /// How long one message may take to arrive, however it grows. While it grows, nothing else is
+    /// overdue that could only come behind it.
     pub message_within: Nanos,
     /// How long a connection whose subscriptions were all refused is kept before the next try.
     pub refused_wait: Nanos,
