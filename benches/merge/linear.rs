@@ -38,7 +38,7 @@ impl LinearScan {
             let legs = &self.legs;
             self.by_name.sort_by_key(|leg| {
                 legs.id((*leg).into())
-                    .map(|id| (id.venue, id.native_symbol))
+                    .map(|id| (id.venue, id.native_symbol, id.symbol))
             });
         }
         let is_live = event.state == BookState::Live;

@@ -16,7 +16,7 @@ use dragonfly_clients::Drive;
 use dragonfly_core::{
     feed::{Backoff, BookListener, Feed, FeedStats, Listener},
     flow::Flow,
-    market::{BookEvent, BookState, ConsolidatedBook, Instrument, Symbol},
+    market::{BookEvent, BookState, ConsolidatedBook, Instrument, LegId, Symbol},
     queue,
     stage::{Aggregator, Cx, Host, Serve, Service, StageError, Work},
 };
@@ -31,7 +31,7 @@ use super::{
 #[derive(Default)]
 struct ByInstrument {
     books: HashMap<Symbol, Bbo>,
-    last: HashMap<(dragonfly_core::market::Venue, Symbol), u64>,
+    last: HashMap<LegId, u64>,
     changed: Option<Symbol>,
     tally: Tally,
 }

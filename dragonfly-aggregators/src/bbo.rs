@@ -13,7 +13,8 @@ use crate::{
 /// Folds the books of many venues into one [`ConsolidatedBook`].
 ///
 /// Levels are ordered by price; of equal prices the larger quantity comes first, of equal
-/// quantities the venue whose name comes first. Each event gives one view. An event's levels are
+/// quantities the venue whose name comes first, and of one venue the book whose native, then whose
+/// unified symbol does. Each event gives one view. An event's levels are
 /// taken as far as they are in order: bids descending, asks ascending, each price once.
 #[derive(Debug)]
 pub struct Bbo {

@@ -16,7 +16,8 @@ use dragonfly_core::{
 /// What both aggregators keep of their input besides the levels.
 #[derive(Debug, Default)]
 pub(crate) struct LegBooks {
-    /// A hash of each leg's key: to compare one number a leg where there are many.
+    /// A hash of each leg's venue and native symbol: to compare one number a leg where there are
+    /// many. Legs may share it; their whole keys are compared then.
     hashes: Vec<u64>,
     /// The legs in the order of their names: of two equal levels the first leg here comes first.
     pub(crate) by_name: Vec<u8>,
@@ -43,7 +44,7 @@ impl LegBooks {
     /// Takes over how the event's leg is; one there is no room for is left out.
     #[inline]
     pub(crate) fn note(&mut self, legs: &mut Legs, event: &BookEvent) -> Option<Noted> {
-        let hash = NameHash.hash_one(event.key());
+        let hash = NameHash.hash_one((event.venue, event.native_symbol));
         let mut alike = (0..).zip(&self.hashes).filter(|(_, known)| **known == hash);
         let known = alike.find(|(leg, _)| legs.refresh(*leg, event));
         let (leg, is_new) = match known {
@@ -66,7 +67,7 @@ impl LegBooks {
         let Some(leg) = legs.note(event) else {
             if !std::mem::replace(&mut self.overflowing, true) {
                 tracing::error!(
-                    venue = %event.venue, symbol = %event.native_symbol,
+                    venue = %event.venue, symbol = %event.symbol,
                     "left out: a view rests on at most {MAX_LEGS} books",
                 );
             }
@@ -97,7 +98,10 @@ impl LegBooks {
     }
 
     fn rank(&mut self, legs: &Legs) {
-        let name = |&leg: &u8| legs.id(leg.into()).map(|id| (id.venue, id.native_symbol));
+        let name = |&leg: &u8| {
+            let id = legs.id(leg.into());
+            id.map(|id| (id.venue, id.native_symbol, id.symbol))
+        };
         let mut order: Vec<u8> = (0..=u8::MAX).take(self.hashes.len()).collect();
         order.sort_by_key(name);
         self.ranks = vec![0; order.len()];

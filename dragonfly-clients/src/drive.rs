@@ -315,13 +315,14 @@ where
             Ended::Verdict(cause) => (*cause, cause.to_string()),
             Ended::Stopped => (Cause::Stopped, String::new()),
         };
+        // Before the word of it: a log that blocks must not leave the book as if it were live.
+        self.desk.down(cause);
         let name = self.desk.feed.borrow().name().to_owned();
         tracing::warn!(
             feed = name,
             reason = error,
             "connection ended; connecting again"
         );
-        self.desk.down(cause);
         self.backoff.next_wait()
     }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use crate::{
     counter::Counter,
-    market::{BookEvent, Symbol, Venue},
+    market::{BookEvent, LegId},
     queue::{Producer, PushError},
 };
 
@@ -22,7 +22,7 @@ pub trait Conflate {
 }
 
 impl Conflate for BookEvent {
-    type Key = (Venue, Symbol);
+    type Key = LegId;
     fn key(&self) -> Self::Key {
         Self::key(self)
     }
@@ -119,5 +119,50 @@ where
     /// Events that were replaced by a newer one while they waited.
     pub const fn conflated(&self) -> &Counter {
         &self.conflated
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::{
+        market::BookState,
+        queue::{self, Consumer, Queue},
+    };
+
+    #[test]
+    fn while_there_is_no_room_the_newest_of_each_book_waits_though_a_venue_spells_two_alike() {
+        let event = |symbol: &str, seq, state| BookEvent {
+            venue: "bybit".parse().unwrap(),
+            symbol: symbol.parse().unwrap(),
+            native_symbol: "BTCUSDT".parse().unwrap(),
+            seq,
+            state,
+            ..BookEvent::default()
+        };
+        let (writer, mut reader) = queue::spsc(2).open();
+        let mut edge = Edge::new(writer);
+        for seq in 0..2 {
+            edge.emit(event("ETH-USDT", seq, BookState::Live));
+        }
+        edge.emit(event("BTC-USDT", 1, BookState::Live));
+        edge.emit(event("BTC-USDT-PERP", 1, BookState::Live));
+        edge.emit(event("BTC-USDT", 2, BookState::Down));
+        edge.emit(event("BTC-USDT-PERP", 2, BookState::Live));
+        assert_eq!((edge.emitted().get(), edge.conflated().get()), (6, 2));
+        assert_eq!(reader.ready().unwrap().len(), 2);
+        reader.release(2);
+        assert!(edge.flush() && edge.is_empty());
+        let waited = reader.ready().unwrap().iter();
+        let waited: Vec<_> = waited
+            .map(|e| (e.symbol.to_string(), e.seq, e.state))
+            .collect();
+        assert_eq!(
+            waited,
+            [
+                ("BTC-USDT".to_owned(), 2, BookState::Down),
+                ("BTC-USDT-PERP".to_owned(), 2, BookState::Live)
+            ]
+        );
     }
 }

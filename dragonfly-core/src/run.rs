@@ -160,9 +160,17 @@ fn live(task: RootTask, crew: Vec<Node>, host: Host, core: Option<usize>) {
     {
         tracing::warn!(core, %error, "could not pin the thread");
     }
+    let mut has_lived = false;
+    let life = Box::pin(async {
+        task.life(crew).await;
+        has_lived = true;
+    });
     // A panic of a stage is caught in its step; this one would be the host's own.
-    if catch_unwind(AssertUnwindSafe(|| (host.run)(Box::pin(task.life(crew))))).is_err() {
+    let ran = catch_unwind(AssertUnwindSafe(|| (host.run)(life)));
+    if ran.is_err() {
         shared.fault("the thread's host", "panicked");
+    } else if !has_lived {
+        shared.not_run(thread, host.name);
     }
     shared.ended(thread);
 }

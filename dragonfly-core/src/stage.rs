@@ -67,7 +67,8 @@ pub type RootFuture<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 pub struct Host {
     /// Its name; two hosts of one name are the same.
     pub name: &'static str,
-    /// Runs the root future of a thread to its end.
+    /// Runs the root future of a thread to its end. Where it returns before that, the flow is stopped,
+    /// and joining it fails.
     pub run: fn(RootFuture<'_>),
 }
 

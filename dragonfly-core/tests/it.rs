@@ -17,5 +17,7 @@ mod queue_adapters;
 mod queue_broadcast;
 #[path = "it/run.rs"]
 mod run;
+#[path = "it/slow_messages.rs"]
+mod slow_messages;
 #[path = "it/sync.rs"]
 mod sync;

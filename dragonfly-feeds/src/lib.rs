@@ -17,5 +17,5 @@ mod replay;
 pub mod venue;
 
 pub use dragonfly_clients::Gate;
-pub use open::{BookChanges, BookFeed, Builder, OpenError, open};
+pub use open::{BookChanges, BookFeed, Builder, OpenError, build_all, open};
 pub use replay::{ReplayCounts, VenueReplay};

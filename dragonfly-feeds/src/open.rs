@@ -57,6 +57,18 @@ pub enum OpenError {
         /// One that does not go with it.
         other: Instrument,
     },
+    /// Two instruments that live at different addresses were given one.
+    #[error("{venue} serves {first} and {other} at different addresses: {url} cannot be both")]
+    SharedEndpoint {
+        /// The venue.
+        venue: &'static str,
+        /// The first instrument.
+        first: Instrument,
+        /// The other one.
+        other: Instrument,
+        /// The address that both were given.
+        url: String,
+    },
     /// Two instruments are one book at the venue.
     #[error("{venue} has one book for {first} and {other}: name it once")]
     Twice {
@@ -104,25 +116,88 @@ pub fn open<'a>(
         .into_iter()
         .map(|venue| Builder::new(venue, instrument))
         .collect::<Result<Vec<_>, _>>()?;
-    let venue = |builder: &Builder| builder.spec.id;
-    if let Some(at) = repeated(&builders, venue) {
-        let (first, other) = (builders[at].instruments[0], builders[at].instruments[0]);
-        let venue = venue(&builders[at]);
-        return Err(OpenError::Twice {
-            venue,
-            first,
-            other,
-        });
+    build_all(builders)
+}
+
+/// Makes the feeds of one flow, and sees to it that each book is among them once: the liquidity of a
+/// book that is there twice would be shown twice.
+///
+/// ```
+/// use dragonfly_feeds::{Builder, build_all};
+///
+/// // Two markets of one venue, which spells both BTCUSDT.
+/// let feeds = [Builder::new("bybit", "BTC-USDT")?, Builder::new("bybit", "BTC-USDT-PERP")?];
+/// assert_eq!(build_all(feeds)?.len(), 2);
+///
+/// // Two names of one book.
+/// let venue = "coinbase-advanced";
+/// let feeds = [Builder::new(venue, "BTC-USD")?, Builder::new(venue, "BTC-USDC")?];
+/// let error = build_all(feeds).err().unwrap().to_string();
+/// assert_eq!(error, "coinbase-advanced has one book for BTC-USD and BTC-USDC: name it once");
+/// # Ok::<(), dragonfly_feeds::OpenError>(())
+/// ```
+///
+/// # Errors
+/// See [`OpenError`].
+pub fn build_all(builders: impl IntoIterator<Item = Builder>) -> Result<Vec<BookFeed>, OpenError> {
+    let builders: Vec<Builder> = builders.into_iter().collect();
+    let mut books = Vec::new();
+    for builder in &builders {
+        books.extend(builder.books()?);
     }
+    apart(&books)?;
     builders.into_iter().map(Builder::build).collect()
 }
 
-/// The first item whose key an earlier one has.
-fn repeated<T, K: PartialEq>(items: &[T], key: impl Fn(&T) -> K) -> Option<usize> {
-    (1..items.len()).find(|&at| items[..at].iter().any(|item| key(item) == key(&items[at])))
+/// A book as its venue tells it from others.
+#[derive(Debug)]
+struct Book<'a> {
+    venue: &'static str,
+    instrument: Instrument,
+    native: Symbol,
+    /// Where the venue serves it.
+    address: &'static str,
+    /// Where it is asked for.
+    url: &'a str,
 }
 
-/// Opens one feed with settings of its own.
+impl Book<'_> {
+    /// What is wrong with having both.
+    fn clash(&self, other: &Self) -> Option<OpenError> {
+        let is_elsewhere = self.address != other.address;
+        if !is_elsewhere && self.native != other.native
+            || self.url != other.url
+            || self.venue != other.venue
+        {
+            return None;
+        }
+        let (venue, first, other) = (self.venue, self.instrument, other.instrument);
+        Some(if is_elsewhere {
+            OpenError::SharedEndpoint {
+                venue,
+                first,
+                other,
+                url: self.url.to_owned(),
+            }
+        } else {
+            OpenError::Twice {
+                venue,
+                first,
+                other,
+            }
+        })
+    }
+}
+
+/// Whether all are different books.
+fn apart(books: &[Book<'_>]) -> Result<(), OpenError> {
+    let pairs = (books.iter().enumerate())
+        .flat_map(|(at, book)| books[..at].iter().map(move |first| (first, book)));
+    let mut clashes = pairs.filter_map(|(first, book)| first.clash(book));
+    clashes.next().map_or(Ok(()), Err)
+}
+
+/// Opens one feed with settings of its own; [`build_all`] opens several.
 ///
 /// ```
 /// use dragonfly_feeds::Builder;
@@ -235,9 +310,9 @@ impl Builder {
         if !(1..=MAX_DEPTH).contains(&self.depth) {
             return Err(OpenError::Depth(self.depth));
         }
-        let symbols = self.symbols()?;
-        let endpoint = self.endpoint.clone().map_or_else(|| self.address(), Ok)?;
-        let mut client = ws::Client::builder(endpoint).max_message(self.spec.max_message);
+        let books = self.books()?;
+        let url = books.first().map_or("", |book| book.url);
+        let mut client = ws::Client::builder(url).max_message(self.spec.max_message);
         client = match &self.trust {
             Trust::Public => client,
             Trust::File(path) => client.tls_ca_file(path),
@@ -249,66 +324,47 @@ impl Builder {
         let client = client
             .build()
             .map_err(|error| OpenError::Client { venue, error })?;
-        let feed = self.feed(symbols);
+        let names = |book: &Book<'_>| (book.instrument.symbol(), book.native);
+        let feed = self.feed(books.iter().map(names).collect());
         Ok(Drive::new(client, feed, Backoff::new(seed())).gate(self.gate))
     }
 
-    /// The unified and the native symbols.
-    fn symbols(&self) -> Result<Vec<(Symbol, Symbol)>, OpenError> {
-        let Spec {
-            id: venue,
-            kinds,
-            native,
-            ..
-        } = *self.spec;
-        let both = |instrument: &Instrument| {
-            let native = native(instrument);
-            native
-                .map(|native| (instrument.symbol(), native))
-                .ok_or(OpenError::NotOffered {
-                    venue,
-                    instrument: *instrument,
-                    kinds,
-                })
-        };
-        let symbols: Vec<_> = self
+    /// Its books, which share a connection and so an address.
+    fn books(&self) -> Result<Vec<Book<'_>>, OpenError> {
+        let books = self
             .instruments
             .iter()
-            .map(both)
-            .collect::<Result<_, _>>()?;
-        // A leg is known by its native symbol: two of one name would speak over each other.
-        let native = |symbols: &(Symbol, Symbol)| symbols.1;
-        let Some(at) = repeated(&symbols, native) else {
-            return Ok(symbols);
-        };
-        let first = symbols
-            .iter()
-            .position(|s| native(s) == native(&symbols[at]));
-        Err(OpenError::Twice {
-            venue,
-            first: self.instruments[first.unwrap_or(0)],
-            other: self.instruments[at],
-        })
-    }
-
-    /// The one address of all instruments.
-    fn address(&self) -> Result<String, OpenError> {
-        let Some(first) = self.instruments.first() else {
-            return Ok(String::new());
-        };
-        let address = (self.spec.endpoint)(first);
-        let elsewhere = |other: &&Instrument| (self.spec.endpoint)(other) != address;
-        match self.instruments.iter().find(elsewhere) {
-            None => Ok(address.into()),
-            Some(other) => {
-                let (first, other) = (*first, *other);
-                Err(OpenError::Endpoints {
+            .map(|instrument| self.book(instrument));
+        let books = books.collect::<Result<Vec<_>, _>>()?;
+        for other in &books {
+            if other.address != books[0].address {
+                return Err(OpenError::Endpoints {
                     venue: self.spec.id,
-                    first,
-                    other,
-                })
+                    first: books[0].instrument,
+                    other: other.instrument,
+                });
             }
         }
+        apart(&books)?;
+        Ok(books)
+    }
+
+    fn book(&self, instrument: &Instrument) -> Result<Book<'_>, OpenError> {
+        let Some(native) = (self.spec.native)(instrument) else {
+            return Err(OpenError::NotOffered {
+                venue: self.spec.id,
+                instrument: *instrument,
+                kinds: self.spec.kinds,
+            });
+        };
+        let address = (self.spec.endpoint)(instrument);
+        Ok(Book {
+            venue: self.spec.id,
+            instrument: *instrument,
+            native,
+            address,
+            url: self.endpoint.as_deref().unwrap_or(address),
+        })
     }
 
     fn feed(&self, symbols: Vec<(Symbol, Symbol)>) -> Feed<Box<dyn Subscriber>, BookChanges> {

@@ -3,6 +3,7 @@
 //! A [`Subscription`] yields [`Event`]s for ever. A lost connection is one of them, in its place
 //! between the books, so that a bot cannot take an old book for a live one.
 
+mod newest;
 mod subscription;
 mod view;
 
@@ -24,8 +25,19 @@ const PING_INTERVAL: Duration = Duration::from_secs(2);
 const PING_TIMEOUT: Duration = Duration::from_secs(3);
 /// How much the server may send ahead of the reader, in bytes. Beyond it the server goes on with the
 /// newest view instead of letting old ones pile up on the way.
-const RECEIVE_WINDOW: u32 = 256 * 1024;
+const fn receive_window(policy: Policy) -> u32 {
+    match policy {
+        // Whatever has arrived is read before a newer view, so it is how old views may be.
+        Policy::EveryUpdate => 64 * 1024,
+        Policy::Conflate | Policy::AtMost(_) => 256 * 1024,
+    }
+}
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many times that the window of the whole connection is. Its only stream bounds what is kept; but
+/// h2 cuts a connection when the small frames that wait cost it more than half of this window, at 256
+/// bytes less its size for each. A stream's window full of frames of 52 bytes costs less, and no view
+/// of a book is as small.
+const CONNECTION_WINDOWS: u32 = 8;
 
 /// Why there can be no client for a URI.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -128,8 +140,6 @@ fn endpoint(uri: &str) -> Result<Endpoint, ClientError> {
     }
     Ok(endpoint
         .tcp_nodelay(true)
-        .initial_stream_window_size(RECEIVE_WINDOW)
-        .initial_connection_window_size(RECEIVE_WINDOW)
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
@@ -169,8 +179,13 @@ impl Client {
     }
 
     /// A new connection for one subscription.
-    fn channel(&self) -> Channel {
-        self.endpoint.connect_lazy()
+    fn channel(&self, policy: Policy) -> Channel {
+        let window = receive_window(policy);
+        let endpoint = self.endpoint.clone();
+        endpoint
+            .initial_stream_window_size(window)
+            .initial_connection_window_size(window.saturating_mul(CONNECTION_WINDOWS))
+            .connect_lazy()
     }
 
     /// Waits that differ from those of every other client.

@@ -3,7 +3,9 @@
 /// A subscriber's choice of which updates it gets.
 ///
 /// Whatever the choice, the server keeps a bounded amount for a subscriber, never waits for one,
-/// and says in the next message how many updates were skipped.
+/// and says in the next message how many updates were skipped. Whatever it has sent it cannot take
+/// back: after a pause in which the connection could take nothing, a subscriber first gets what was on
+/// its way, one old view at least, and then the newest. The counts are right all along.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Policy {

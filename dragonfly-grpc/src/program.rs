@@ -1,5 +1,6 @@
 //! What the two programs share; no part of the library's interface.
 
+mod log;
 mod table;
 
 use std::{
@@ -11,6 +12,7 @@ use std::{
 use clap::error::ErrorKind;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+pub use log::{Log, Open};
 pub use table::{draw, none_live};
 
 /// Says in one line what is wrong with a command line; help and version are as they are.

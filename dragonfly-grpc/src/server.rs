@@ -24,6 +24,7 @@ mod accept;
 #[doc(hidden)]
 pub mod bench;
 mod body;
+mod budget;
 mod builder;
 mod connection;
 mod gathered;
@@ -32,6 +33,7 @@ mod hub;
 mod inbound;
 mod parts;
 mod probes;
+mod request;
 mod route;
 mod seats;
 mod stats;
@@ -42,7 +44,8 @@ mod view;
 use std::{
     fmt,
     net::{SocketAddr, TcpListener},
-    sync::Arc,
+    sync::{Arc, Weak},
+    time::Duration,
 };
 
 use dragonfly_core::{
@@ -52,7 +55,7 @@ use dragonfly_core::{
 use tokio::{
     runtime::Handle,
     sync::watch,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, timeout},
 };
 
 use self::{
@@ -72,6 +75,10 @@ use crate::{host::TOKIO, proto::DESCRIPTORS};
 
 /// How often within the write-stall limit blocked clients are looked for.
 const SWEEPS: u32 = 8;
+
+/// How long after a stall nothing is shown as live yet. A thread that goes on shows what it had at
+/// first; within this time it has read what waited, or found that its books are out of date.
+const AFTER_STALL: Duration = Duration::from_secs(1);
 
 /// The server of `orderbook.OrderbookAggregator` and `dragonfly.v1.MarketData`, with health and
 /// reflection.
@@ -155,7 +162,7 @@ impl Server {
             .map_err(|error| failed(&error.to_string()))?;
         let (reporter, health) = tonic_health::server::health_reporter();
         runtime.spawn(health::report(self.hub.readiness.subscribe(), reporter));
-        let limit = self.hub.limits.message_bytes;
+        let limit = self.hub.limits.message_bytes.min(route::OTHERS_BYTES);
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -168,6 +175,10 @@ impl Server {
             .add_service(v1.max_decoding_message_size(limit))
             .add_service(v1alpha.max_decoding_message_size(limit));
         runtime.spawn(sweep(self.hub.clone(), self.phase.subscribe()));
+        runtime.spawn(withdraw_in_stalls(
+            Arc::downgrade(&self.hub),
+            self.hub.readiness.subscribe(),
+        ));
         runtime.spawn(accept::run(
             listener,
             self.hub.clone(),
@@ -195,6 +206,35 @@ async fn sweep(hub: Arc<Hub>, mut phase: watch::Receiver<Phase>) {
         ticks.tick().await;
         hub.sweep(SWEEPS);
     }
+}
+
+/// Shows nothing as live while a thread of the flow stands still: whose levels it would have changed,
+/// nobody knows.
+async fn withdraw_in_stalls(hub: Weak<Hub>, mut changes: watch::Receiver<health::Readiness>) {
+    let mut in_doubt = false;
+    loop {
+        let stands = changes.borrow_and_update().stalled.is_some();
+        if stands != in_doubt {
+            if !stands && is_stalled_within(AFTER_STALL, &mut changes).await {
+                continue;
+            }
+            let Some(hub) = hub.upgrade() else { return };
+            hub.doubt(stands);
+            in_doubt = stands;
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Whether a thread stands still before the time is over.
+async fn is_stalled_within(
+    limit: Duration,
+    changes: &mut watch::Receiver<health::Readiness>,
+) -> bool {
+    let stall = changes.wait_for(|readiness| readiness.stalled.is_some());
+    matches!(timeout(limit, stall).await, Ok(Ok(_)))
 }
 
 impl Drop for Server {

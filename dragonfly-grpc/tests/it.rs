@@ -7,6 +7,7 @@
 )]
 
 mod it {
+    mod behind;
     mod bench;
     mod client;
     #[cfg(feature = "bins")]
@@ -22,9 +23,13 @@ mod it {
     #[cfg(feature = "bins")]
     mod program;
     #[cfg(feature = "bins")]
+    mod scarce;
+    #[cfg(feature = "bins")]
     mod server_modes;
     #[cfg(feature = "bins")]
     mod server_program;
+    #[cfg(feature = "bins")]
+    mod spelt_alike;
     #[cfg(feature = "bins")]
     mod stopping;
     #[cfg(feature = "bins")]

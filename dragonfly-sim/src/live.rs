@@ -38,8 +38,10 @@
 //!   slot that no other open connection of the venue has, so that a client with one connection a
 //!   venue has slot 0 however often it connects anew. `socket` = slot x number of venues + place of
 //!   the venue in the order of the names. A connection that is half-open has lost its slot.
+//! * A [`Began`](crate::ledger::Record::Began) is not written here: who has the clock can write one, as
+//!   `dragonfly-sim serve` does.
 //! * A [`Heard`](crate::ledger::Record::Heard) is written with every message, whatever it says, but
-//!   not with pongs. [`Looked`](crate::ledger::Record::Looked) is never written: only who knows what
+//!   not with pings and pongs. [`Looked`](crate::ledger::Record::Looked) is never written: only who knows what
 //!   the client shows can look.
 //! * Records come in the order of their times, from one thread, the one that serves: a sink that
 //!   takes long holds everything up.

@@ -186,11 +186,13 @@ pub(crate) fn listen(bind: SocketAddr, index: usize) -> Result<TcpListener, SimE
     let mut address = bind;
     if bind.port() != 0 {
         let port = u16::try_from(index).ok();
-        let port = port.and_then(|offset| bind.port().checked_add(offset));
-        address.set_port(port.ok_or(SimError::Ports {
-            first: bind.port(),
-            number: index + 1,
-        })?);
+        let Some(port) = port.and_then(|offset| bind.port().checked_add(offset)) else {
+            return Err(SimError::Ports {
+                first: bind.port(),
+                number: index + 1,
+            });
+        };
+        address.set_port(port);
     }
     let failed = |source| SimError::Bind { address, source };
     let listener = TcpListener::bind(address).map_err(failed)?;

@@ -132,3 +132,77 @@ fn levels_out_of_order_are_left_out_and_leave_nothing_behind() {
     bbo.apply(&book("b", "10", "20"));
     assert_eq!(bbo.publish().unwrap().bids[0].price.to_string(), "10");
 }
+
+/// The perpetual of a venue that spells it as its spot market.
+fn perpetual(book: BookEvent) -> BookEvent {
+    BookEvent {
+        symbol: Symbol::new("ETH-BTC-PERP").unwrap(),
+        ..book
+    }
+}
+
+#[test]
+fn two_books_that_a_venue_spells_alike_are_two_legs() {
+    let (mut bbo, mut liquidity) = (Bbo::top(10), Liquidity::levels(10));
+    let mut shown = |event: &BookEvent| {
+        bbo.apply(event);
+        liquidity.apply(event);
+        let (view, sums) = (bbo.publish().unwrap(), liquidity.publish().unwrap());
+        assert_eq!(view.legs, sums.legs);
+        let legs = view.legs.iter();
+        let legs: Vec<_> = legs
+            .map(|(id, s)| format!("{} {}", id.symbol, s.state))
+            .collect();
+        let bids = view.bids.iter();
+        let bids: Vec<_> = bids.map(|l| format!("{} of {}", l.price, l.leg)).collect();
+        let sums: Vec<_> = sums.bids.iter().map(|l| l.price.to_string()).collect();
+        (legs, bids, sums)
+    };
+    let told = |legs: &[&str], bids: &[&str], sums: &[&str]| {
+        let owned = |all: &[&str]| all.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+        (owned(legs), owned(bids), owned(sums))
+    };
+    // The perpetual first, so that the order of arrival is not that of the names.
+    assert_eq!(
+        shown(&perpetual(book("bybit", "9", "12"))),
+        told(&["ETH-BTC-PERP live"], &["9 of 0"], &["9"])
+    );
+    assert_eq!(
+        shown(&book("bybit", "10", "11")),
+        told(
+            &["ETH-BTC-PERP live", "ETH-BTC live"],
+            &["10 of 1", "9 of 0"],
+            &["10", "9"]
+        )
+    );
+    // Of two levels that are alike in all but the unified name, that name decides.
+    assert_eq!(
+        shown(&perpetual(book("bybit", "10", "11"))).1,
+        ["10 of 1", "10 of 0"]
+    );
+    assert_eq!(
+        shown(&down("bybit")),
+        told(
+            &["ETH-BTC-PERP live", "ETH-BTC down"],
+            &["10 of 0"],
+            &["10"]
+        )
+    );
+    // News of the one does not bring the other back.
+    assert_eq!(
+        shown(&perpetual(book("bybit", "8", "13"))),
+        told(&["ETH-BTC-PERP live", "ETH-BTC down"], &["8 of 0"], &["8"])
+    );
+    assert_eq!(
+        shown(&perpetual(down("bybit"))),
+        told(&["ETH-BTC-PERP down", "ETH-BTC down"], &[], &[])
+    );
+    assert_eq!(
+        shown(&book("bybit", "10", "11")),
+        told(
+            &["ETH-BTC-PERP down", "ETH-BTC live"],
+            &["10 of 1"],
+            &["10"]
+        )
+    );
+}

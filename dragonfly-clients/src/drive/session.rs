@@ -60,7 +60,7 @@ where
 
     /// Reads, writes and waits until the connection ends or has to.
     pub(super) async fn run(&self, reader: &mut impl Reader, writer: &mut impl Writer) -> Ended {
-        let large = self.desk.feed.borrow_mut().early().unwrap_or(usize::MAX);
+        let large = self.desk.feed.borrow_mut().early();
         loop {
             if let Err(error) = self.send(writer).await {
                 return Ended::Lost(error);
@@ -98,9 +98,12 @@ where
             if let Poll::Ready(received) = read.as_mut().poll(cx) {
                 return Poll::Ready(Woken::Read(received));
             }
-            // Out of its share of this turn, the socket says that it is empty whatever waits in it.
+            // Out of its share of this turn, the socket says that it is empty whatever waits in it,
+            // and the timer that its time has not come.
             if tokio::task::coop::has_budget_remaining() {
                 self.backlog.take();
+            } else if let Some(verdict) = self.overdue(self.desk.clock.now()) {
+                return Poll::Ready(Woken::Due(verdict));
             }
             self.timer.borrow_mut().poll(cx, self.desk).map(Woken::Due)
         })
@@ -113,30 +116,37 @@ where
         writer: &mut impl Writer,
     ) -> Result<Verdict, ClientError> {
         let now = self.desk.clock.now();
-        let mut verdict = Verdict::Continue;
-        match received? {
+        let verdict = match received? {
             Received::Message(message) => {
                 // What could not be understood has been counted and named.
                 let hear = |feed: &mut Feed<S, L>, emit: Emit<'_, L::Event>| {
                     let heard = feed.on_message(message, now, emit);
                     heard.unwrap_or(Verdict::Continue)
                 };
-                verdict = self.heed(now, hear);
+                self.heed(now, hear)
             }
-            Received::Part(so_far) => {
-                verdict = self.heed(now, |feed, emit| feed.on_part(so_far, now, emit));
-            }
+            Received::Part(so_far) => self.heed(now, |feed, emit| feed.on_part(so_far, now, emit)),
             Received::Ping(payload) => {
-                self.desk.with(|feed, _| feed.on_alive(now));
-                limited(writer.control(Control::Pong(payload))).await?;
+                let verdict = self.heed_life(now);
+                if verdict == Verdict::Continue {
+                    limited(writer.control(Control::Pong(payload))).await?;
+                }
+                verdict
             }
-            _ => self.desk.with(|feed, _| feed.on_alive(now)),
-        }
+            _ => self.heed_life(now),
+        };
         if verdict == Verdict::Continue {
             // Let the rest of the flow take this message before the next one is read.
             yield_once().await;
         }
         Ok(verdict)
+    }
+
+    fn heed_life(&self, now: Now) -> Verdict {
+        self.heed(now, |feed, _| {
+            feed.on_alive(now);
+            Verdict::Continue
+        })
     }
 
     /// Shows the feed something, and what is due by then.
@@ -145,18 +155,20 @@ where
         now: Now,
         show: impl FnOnce(&mut Feed<S, L>, Emit<'_, L::Event>) -> Verdict,
     ) -> Verdict {
-        let mut backlog = self.backlog.get();
         // While there is always a next message to read, nobody looks at the timer.
+        match self.desk.with(show) {
+            Verdict::Continue => self.overdue(now).unwrap_or(Verdict::Continue),
+            verdict => verdict,
+        }
+    }
+
+    /// Does what is due although more may wait to be read, once that has lasted.
+    fn overdue(&self, now: Now) -> Option<Verdict> {
+        let mut backlog = self.backlog.get();
         let judges = backlog.has_read(now.mono);
         self.backlog.set(backlog);
-        self.desk.with(|feed, emit| {
-            let verdict = show(feed, emit);
-            let is_due = judges && feed.deadline().is_some_and(|due| due <= now.mono);
-            match verdict {
-                Verdict::Continue if is_due => feed.on_deadline(now, emit),
-                verdict => verdict,
-            }
-        })
+        let is_due = judges && self.desk.deadline().is_some_and(|due| due <= now.mono);
+        is_due.then(|| self.desk.with(|feed, emit| feed.on_deadline(now, emit)))
     }
 
     /// Sends what the feed asks for, as far as its budget allows.

@@ -25,6 +25,10 @@ const TLS: &str = "TLS handshake";
 /// How many addresses of a host are tried.
 const MAX_ADDRESSES: usize = 8;
 
+/// How long an address is waited for at the least: the longest ways around the world take half of
+/// that.
+const LEAST_SHARE: Duration = Duration::from_millis(1_000);
+
 /// A WebSocket client for one endpoint; made by [`Client::builder`].
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -32,6 +36,8 @@ pub struct Client {
     pub(super) settings: Settings,
     pub(super) user_agent: HeaderValue,
     pub(super) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// Which address is tried first: time may not have sufficed for those behind the last ones.
+    pub(super) turn: usize,
 }
 
 impl Client {
@@ -69,27 +75,13 @@ impl Client {
         Ok(addresses)
     }
 
-    async fn tcp(&self, addresses: &[SocketAddr]) -> Result<TcpStream, ClientError> {
-        let count = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
-        let share = self.settings.tcp.checked_div(count).unwrap_or_default();
-        let mut reasons = Vec::new();
-        let mut answered = false;
-        for address in addresses {
-            let reason = match timeout(share, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => {
-                    answered = true;
-                    error.to_string()
-                }
-                Err(_) => format!("no answer in {} ms", share.as_millis()),
-            };
-            reasons.push(format!("{address}: {reason}"));
-        }
-        if answered {
-            Err(failed(TCP, reasons.join("; ")))
-        } else {
-            Err(took_too_long(TCP, self.settings.tcp))
-        }
+    async fn tcp(&mut self, mut addresses: Vec<SocketAddr>) -> Result<TcpStream, ClientError> {
+        let first = self.turn.checked_rem(addresses.len()).unwrap_or_default();
+        addresses.rotate_left(first);
+        let limit = self.settings.tcp;
+        let (made, failed) = first_to_answer(&addresses, limit, TcpStream::connect).await;
+        self.turn = first.saturating_add(failed);
+        made
     }
 
     fn tune(&self, stream: &TcpStream) -> std::io::Result<()> {
@@ -129,9 +121,9 @@ impl client::Client for Client {
     type Writer = Writer;
 
     async fn connect(&mut self) -> Result<(Reader, Writer), ClientError> {
+        let addresses = within(DNS, self.settings.dns, self.addresses()).await?;
+        let stream = self.tcp(addresses).await?;
         let set = &self.settings;
-        let addresses = within(DNS, set.dns, self.addresses()).await?;
-        let stream = self.tcp(&addresses).await?;
         self.tune(&stream)
             .map_err(|error| failed(TCP, format!("socket options: {error}")))?;
         let transport = self.secure(stream).await?;
@@ -169,6 +161,52 @@ pub(super) fn took_too_long(step: &'static str, limit: Duration) -> ClientError 
 
 fn failed(step: &'static str, reason: String) -> ClientError {
     ClientError::Connect { step, reason }
+}
+
+/// Connects to the first address that answers, one after the other and all within `limit`; and how
+/// many of them are not worth the next try.
+async fn first_to_answer<S, F>(
+    addresses: &[SocketAddr],
+    limit: Duration,
+    connect: impl Fn(SocketAddr) -> F,
+) -> (Result<S, ClientError>, usize)
+where
+    F: Future<Output = std::io::Result<S>>,
+{
+    let most = limit.as_millis().checked_div(LEAST_SHARE.as_millis());
+    let most = most.and_then(|most| usize::try_from(most).ok());
+    let mut patience = most.unwrap_or(1).clamp(1, addresses.len().max(1));
+    let share = u32::try_from(patience)
+        .ok()
+        .and_then(|n| limit.checked_div(n));
+    let share = share.unwrap_or(limit);
+    let (mut reasons, mut answered, mut tried) = (Vec::new(), false, 0_usize);
+    let attempts = timeout(limit, async {
+        for address in addresses {
+            tried = tried.saturating_add(1);
+            let reason = match timeout(share, connect(*address)).await {
+                Ok(Ok(stream)) => return Some(stream),
+                Ok(Err(error)) => {
+                    answered = true;
+                    error.to_string()
+                }
+                Err(_) => {
+                    patience = patience.saturating_sub(1);
+                    format!("no answer in {} ms", share.as_millis())
+                }
+            };
+            reasons.push(format!("{address}: {reason}"));
+            if patience == 0 {
+                break;
+            }
+        }
+        None
+    });
+    match attempts.await.ok().flatten() {
+        Some(stream) => (Ok(stream), tried.saturating_sub(1)),
+        None if answered => (Err(failed(TCP, reasons.join("; "))), tried),
+        None => (Err(took_too_long(TCP, limit)), tried),
+    }
 }
 
 /// The first addresses of a look-up, both families in turn, in the resolver's order otherwise.
@@ -217,6 +255,52 @@ mod tests {
         let mixed = both_families(found);
         assert_eq!(mixed.len(), MAX_ADDRESSES);
         assert!(mixed[1].is_ipv4());
+    }
+
+    /// The outcomes of so many attempts to connect to eight addresses, of which only `well` answers,
+    /// after `trip`.
+    fn attempts(count: usize, well: u16, trip: Duration) -> Vec<bool> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build();
+        let all: Vec<_> = (0..8)
+            .map(|port| SocketAddr::from(([192, 0, 2, 1], port)))
+            .collect();
+        runtime.unwrap().block_on(async {
+            let (mut turn, mut outcomes) = (0, Vec::new());
+            for _ in 0..count {
+                let mut addresses = all.clone();
+                addresses.rotate_left(turn % 8);
+                let limit = Duration::from_secs(3);
+                let connect = async |address: SocketAddr| {
+                    if address.port() != well {
+                        pending::<()>().await;
+                    }
+                    tokio::time::sleep(trip).await;
+                    Ok(())
+                };
+                let attempt = first_to_answer(&addresses, limit, connect);
+                let in_time = timeout(limit + Duration::from_millis(2), attempt).await;
+                let (made, failed) = in_time.expect("the limit is that of all addresses together");
+                turn += failed;
+                outcomes.push(made.is_ok());
+            }
+            outcomes
+        })
+    }
+
+    #[test]
+    fn each_of_many_addresses_is_waited_for_as_long_as_a_way_around_the_world_takes() {
+        let trip = Duration::from_millis(900);
+        assert_eq!(attempts(1, 0, trip), [true]);
+        assert_eq!(attempts(1, 1, trip), [true]);
+    }
+
+    #[test]
+    fn an_address_for_which_there_was_no_time_is_tried_next_time_and_first_as_long_as_it_answers() {
+        let outcomes = attempts(4, 7, Duration::from_millis(900));
+        assert_eq!(outcomes, [false, false, true, true]);
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub struct Deframer {
     start: usize,
     /// The length of that frame with its header, as far as it is known to be cut.
     needed: usize,
-    /// How much of its payload is known to be whole characters.
+    /// How much of its payload is known to be whole characters, or was taken as a fragment.
     checked: usize,
     /// How much of the message that is on its way has been shown as a part.
     shown: usize,
@@ -193,6 +193,10 @@ impl Deframer {
                     Some(Next::Whole(place))
                 }
                 (Opcode::Binary, true) if !self.fragments.is_open() => Some(Next::Whole(place)),
+                (Opcode::Continuation, _) => {
+                    let rest = place.start + checked..place.end;
+                    self.rarely(&header, rest, large)?
+                }
                 _ => self.rarely(&header, place, large)?,
             };
             if next.is_some() {
@@ -204,7 +208,7 @@ impl Deframer {
         }
     }
 
-    /// Takes a whole frame that is a fragment or a control message.
+    /// Takes a whole frame that is a fragment, or what is left of it, or a control message.
     fn rarely(
         &mut self,
         header: &Header,
@@ -249,7 +253,10 @@ impl Deframer {
                 self.checked
             }
             Opcode::Binary => self.bytes.len() - begin,
-            // Fragments are shown one by one, and control messages are small.
+            Opcode::Continuation if self.fragments.is_open() => {
+                return self.fragment_part(begin, header.payload, large);
+            }
+            // Control messages are small.
             _ => return Ok(None),
         };
         if header.payload < large || known <= self.shown {
@@ -257,5 +264,24 @@ impl Deframer {
         }
         self.shown = known;
         Ok(Some(Next::Part(begin..begin + known)))
+    }
+
+    /// Takes what has come of a fragment that is cut, and shows it if the message is large.
+    fn fragment_part(
+        &mut self,
+        begin: usize,
+        payload: usize,
+        large: usize,
+    ) -> Result<Option<Next>, ClientError> {
+        let new = &self.bytes[begin + self.checked..];
+        let missing = payload - self.checked - new.len();
+        self.checked += new.len();
+        self.fragments.grow(new, missing)?;
+        let known = self.fragments.so_far().len();
+        if known + missing < large || known <= self.shown {
+            return Ok(None);
+        }
+        self.shown = known;
+        Ok(Some(Next::AssembledPart))
     }
 }

@@ -10,12 +10,17 @@ use dragonfly_core::client::ClientError;
 
 use super::{header::protocol, utf8};
 
+/// How many fragments of a message may be empty: the limit of its length does not bound them.
+const MAX_EMPTY: u32 = 1_000;
+
 /// The message that is being put together, or was put together last.
 #[derive(Debug)]
 pub(super) struct Fragments {
     bytes: Vec<u8>,
     /// How many of the bytes are known to be whole characters, where that matters.
     checked: usize,
+    /// How many of the fragments were empty.
+    empty: u32,
     open: Option<Kind>,
     limit: usize,
 }
@@ -32,6 +37,7 @@ impl Fragments {
         Self {
             bytes: Vec::new(),
             checked: 0,
+            empty: 0,
             open: None,
             limit,
         }
@@ -45,19 +51,32 @@ impl Fragments {
     /// Takes the first fragment of a message.
     pub(super) fn begin(&mut self, kind: Kind, payload: &[u8]) -> Result<(), ClientError> {
         self.bytes.clear();
-        self.checked = 0;
+        (self.checked, self.empty) = (0, 0);
         self.open = Some(kind);
-        self.append(kind, payload)
+        self.append(kind, payload, 0)
     }
 
-    /// Takes a further fragment; true when it was the last one.
+    /// Takes what has come of a further fragment, of which so many bytes are `missing`.
+    pub(super) fn grow(&mut self, part: &[u8], missing: usize) -> Result<(), ClientError> {
+        match self.open {
+            Some(kind) => self.append(kind, part, missing),
+            None => Ok(()),
+        }
+    }
+
+    /// Takes a further fragment, or the rest of it; true when it was the last one.
     pub(super) fn go_on(&mut self, last: bool, payload: &[u8]) -> Result<bool, ClientError> {
         let Some(kind) = self.open else {
             return Err(protocol("a continuation of no message"));
         };
-        self.append(kind, payload)?;
+        self.append(kind, payload, 0)?;
         if !last {
-            return Ok(false);
+            self.empty += u32::from(payload.is_empty());
+            return if self.empty > MAX_EMPTY {
+                Err(protocol("a message with more than 1000 empty fragments"))
+            } else {
+                Ok(false)
+            };
         }
         self.open = None;
         if self.checked < self.bytes.len() {
@@ -76,8 +95,8 @@ impl Fragments {
         &self.bytes[..self.checked]
     }
 
-    fn append(&mut self, kind: Kind, payload: &[u8]) -> Result<(), ClientError> {
-        if payload.len() > self.limit - self.bytes.len() {
+    fn append(&mut self, kind: Kind, payload: &[u8], missing: usize) -> Result<(), ClientError> {
+        if payload.len() + missing > self.limit - self.bytes.len() {
             return Err(ClientError::TooLarge { limit: self.limit });
         }
         self.bytes.extend_from_slice(payload);

@@ -100,7 +100,8 @@ impl ClientBuilder {
 
     /// Limits the TCP connect. Default 3 s; 1 ms to 300 s.
     ///
-    /// A host of several addresses shares it out evenly, so that all of them are tried.
+    /// A host of several addresses shares it out evenly, so that all of them are tried; where that
+    /// would be less than 1 s for each, those there was no time for are tried at the next attempt.
     pub fn tcp_timeout(mut self, limit: Duration) -> Self {
         self.settings.tcp = limit;
         self
@@ -201,6 +202,7 @@ impl ClientBuilder {
         let mut settings = self.settings;
         settings.plain_text_anywhere = self.allow_plain_text;
         Ok(Client {
+            turn: 0,
             endpoint,
             settings,
             user_agent,

@@ -36,6 +36,8 @@ pub(super) enum Incoming {
     Text(&'static str),
     Ping(&'static [u8]),
     Pong,
+    /// The beginning of a large message, where the driver wants to see that one grows.
+    Part(&'static str),
 }
 
 #[derive(Clone)]
@@ -74,6 +76,10 @@ struct ScriptedReader(Arc<Mutex<Script>>, Vec<u8>);
 
 impl Reader for ScriptedReader {
     async fn read(&mut self) -> Result<Received<'_>, ClientError> {
+        self.read_early(usize::MAX).await
+    }
+
+    async fn read_early(&mut self, large: usize) -> Result<Received<'_>, ClientError> {
         let Self(script, buffer) = self;
         let next = poll_fn(|_| match script.lock().unwrap().incoming.pop_front() {
             Some(next) => Poll::Ready(next),
@@ -86,6 +92,8 @@ impl Reader for ScriptedReader {
             }
             Incoming::Ping(payload) => Ok(Received::Ping(payload)),
             Incoming::Pong => Ok(Received::Pong),
+            Incoming::Part(so_far) if large < 1 << 20 => Ok(Received::Part(so_far.as_bytes())),
+            Incoming::Part(_) => std::future::pending().await,
         }
     }
 }

@@ -225,3 +225,69 @@ fn a_venue_that_never_pauses_does_not_put_off_that_a_book_is_silent() {
         assert!((50..=60).contains(&waited), "{waited} ms");
     });
 }
+
+/// What arrives of a snapshot at 8 kbit/s, a second at a time.
+#[test]
+fn a_large_message_on_a_slow_line_is_waited_for_whatever_the_venue() {
+    run(async || {
+        let mut bench = Bench::new(connected(1));
+        bench.settle();
+        for _ in 0..30 {
+            bench.hear(Incoming::Part("1"));
+            bench.pass(Duration::from_secs(1)).await;
+        }
+        bench.hear(Incoming::Text("1 2"));
+        assert_eq!(bench.states().last(), Some(&LIVE));
+        assert_eq!(bench.script.lock().unwrap().attempts.len(), 1);
+    });
+}
+
+/// A bench whose book is Live, and a flood of pings and pongs with no end.
+fn flooded() -> Bench {
+    let mut bench = Bench::new(connected(1));
+    bench.settle();
+    bench.hear(Incoming::Text("1 2"));
+    bench.states();
+    bench.sent();
+    let pongs = (0..20_000).map(|_| Ok(Incoming::Pong));
+    bench.script.lock().unwrap().incoming.extend(pongs);
+    bench
+}
+
+#[test]
+fn a_flood_of_pongs_does_not_switch_the_deadlines_off() {
+    run(async || {
+        let mut bench = flooded();
+        for _ in 0..6_200 {
+            bench.hand.advance(Nanos::from_millis(10));
+            bench.step();
+        }
+        // The book itself has not been heard of for a minute.
+        let stale = (BookState::Stale, Cause::Silent);
+        assert_eq!(bench.states().first(), Some(&stale));
+        assert_eq!(bench.sent(), ["subscribe"]);
+        assert!(!bench.script.lock().unwrap().incoming.is_empty());
+    });
+}
+
+/// The runtime has had enough of this stage for this turn: nothing is read and no timer rings.
+#[test]
+fn a_stage_that_has_used_up_its_turn_keeps_its_deadlines() {
+    run(async || {
+        let mut bench = Bench::new(connected(1));
+        bench.settle();
+        bench.hear(Incoming::Text("1 2"));
+        bench.states();
+        while tokio::task::coop::has_budget_remaining() {
+            tokio::task::coop::consume_budget().await;
+        }
+        let mut waited = 0;
+        while bench.states().is_empty() {
+            bench.hand.advance(Nanos::from_millis(10));
+            bench.step();
+            waited += 10;
+            assert!(waited < 6_000, "never withdrawn");
+        }
+        assert!((5_000..=5_100).contains(&waited), "{waited} ms");
+    });
+}

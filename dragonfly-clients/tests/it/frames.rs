@@ -178,6 +178,17 @@ fn case_5_fragments() {
 }
 
 #[test]
+fn empty_fragments_are_no_way_to_keep_a_reader_busy() {
+    let message_of = |empty: usize| {
+        let middle = frame(0x00, b"").repeat(empty);
+        [frame(0x01, b"a"), middle, frame(0x80, b"b")].concat()
+    };
+    let twice = message_of(1_000).repeat(2);
+    assert_eq!(sent(&twice).0, [message(b"ab"), message(b"ab")]);
+    assert_eq!(failed(&message_of(1_001), "1000 empty fragments"), []);
+}
+
+#[test]
 fn case_6_utf8() {
     assert_eq!(sent(&frame(0x81, b"")).0, [message(b"")]);
     let empty = [frame(0x01, b""), frame(0x00, b""), frame(0x80, b"")].concat();
@@ -339,6 +350,28 @@ fn a_large_message_is_shown_as_it_comes_and_small_ones_never() {
         }
     }
     assert_eq!(parts, (1..300).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_large_fragment_is_shown_as_it_comes_too() {
+    let mut frames = Deframer::new(1 << 20);
+    let bytes = [
+        frame(0x01, b"ab"),
+        frame(0x00, &[b'c'; 300]),
+        frame(0x80, b"d"),
+    ]
+    .concat();
+    let (mut parts, mut whole) = (Vec::new(), 0);
+    for byte in bytes {
+        frames.push(&[byte]);
+        match frames.next_or_part(100).unwrap() {
+            Some(Received::Part(so_far)) => parts.push(so_far.len()),
+            Some(Received::Message(message)) => whole = message.len(),
+            _ => {}
+        }
+    }
+    assert_eq!(parts, (2..=302).collect::<Vec<_>>());
+    assert_eq!(whole, 303);
 }
 
 #[test]

@@ -138,10 +138,33 @@ impl<D: Decoder> BookListener<D> {
 
     fn reschedule(&mut self) {
         let rules = &self.rules;
-        let books = self.books.iter().filter_map(|book| book.deadline(rules));
-        let silence = self.heard.map(|heard| heard + rules.stale_after);
-        let due = books.chain(silence).min();
+        let is_whole = self.early.under_way.is_none();
+        let is_live = |book: &&TrackedBook| book.sync.state() == BookState::Live;
+        let mut books = self.books.iter().filter(|book| is_whole || is_live(book));
+        let own = books.clone().filter_map(|book| book.deadline(rules)).min();
+        // Withdrawn is what is live; while a message grows the connection may stay.
+        let heard = self.heard.filter(|_| books.any(|book| is_live(&book)));
+        let silence = heard
+            .or_else(|| self.last_sign())
+            .map(|at| at + rules.stale_after);
+        let due = own.into_iter().chain(silence).min();
         self.deadline = self.heard.and(due);
+    }
+
+    /// When there last was a sign that the connection works.
+    fn last_sign(&self) -> Option<Nanos> {
+        let grown = self.early.under_way.map(|message| message.grown);
+        grown.or(self.heard)
+    }
+
+    /// Withdraws what was live: nothing has been heard for so long that it may be out of date.
+    fn fall_silent(&mut self, now: Nanos, emit: Emit<'_>) {
+        let books = self.books.iter_mut();
+        for book in books.filter(|book| book.sync.state() == BookState::Live) {
+            book.sync.silent();
+            book.changed_at(now);
+            book.tell(&self.telling, emit);
+        }
     }
 
     fn on_bad_message(&mut self) -> bool {
@@ -164,6 +187,7 @@ impl<D: Decoder> Listener for BookListener<D> {
         if self.heard.replace(now.mono).is_none() {
             self.reschedule();
         }
+        let is_begun = self.end_parts(now.mono);
         let mut judge = Judge {
             heard: Heard::Data,
             error: None,
@@ -188,7 +212,6 @@ impl<D: Decoder> Listener for BookListener<D> {
         update.clear();
         let discover = *discover;
         let counted = rules.sequence == SequenceRule::Connection;
-        let is_begun = early.end();
         let mut take = |update: &mut BookUpdate| {
             if counted && judge.out_of_order(count, update.connection_seq) {
                 return;
@@ -203,12 +226,12 @@ impl<D: Decoder> Listener for BookListener<D> {
             match find(books, index, &update.symbol) {
                 Some(book) => {
                     early.compare(book, update);
-                    let before = book.sync.state();
+                    let before = book.urgency();
                     let renew = book.take(update, now, telling, emit);
                     if renew && !wanted.contains(&book.native_symbol) {
                         wanted.push_back(book.native_symbol);
                     }
-                    if book.sync.state() != before {
+                    if book.urgency() != before {
                         let due = book.deadline(rules).into_iter().chain(judge.due);
                         judge.due = due.min();
                     }
@@ -278,9 +301,16 @@ impl<D: Decoder> Listener for BookListener<D> {
     }
 
     fn on_alive(&mut self, now: Now) {
-        if self.heard.is_some() {
+        // What comes between the fragments of a message proves nothing of what waits behind it.
+        if self.heard.is_some() && self.early.under_way.is_none() {
             self.heard = Some(now.mono);
         }
+    }
+
+    fn wants(&self, native_symbol: Symbol) -> bool {
+        let mut books = self.books.iter();
+        let book = books.find(|book| book.native_symbol == native_symbol);
+        book.is_some_and(|book| book.sync.state() != BookState::Live)
     }
 
     fn deadline(&self) -> Option<Nanos> {
@@ -297,29 +327,28 @@ impl<D: Decoder> Listener for BookListener<D> {
         if self.deadline.is_none_or(|due| due > now.mono) {
             return None;
         }
-        let silent = self
-            .heard
-            .is_some_and(|heard| heard + self.rules.stale_after <= now.mono);
-        if silent {
-            for book in self
-                .books
-                .iter_mut()
-                .filter(|book| book.sync.state() == BookState::Live)
-            {
-                book.sync.silent();
-                book.changed_at(now.mono);
-                book.tell(&self.telling, emit);
-            }
-            self.heard = None;
-            self.reschedule();
-            return Some(Heard::Reconnect(Cause::Silent));
-        }
         let rules = self.rules;
+        let silent = |at: Nanos| at + rules.stale_after <= now.mono;
+        if self.heard.is_some_and(silent) {
+            self.fall_silent(now.mono, emit);
+            if self.last_sign().is_some_and(silent) {
+                self.heard = None;
+                self.reschedule();
+                return Some(Heard::Reconnect(Cause::Silent));
+            }
+        }
+        let is_whole = self.early.under_way.is_none();
         let due = |book: &&mut TrackedBook| book.deadline(&rules).is_some_and(|at| at <= now.mono);
         // What goes well on the same connection is not given up for one book that does not.
-        let live = |book: &TrackedBook| book.sync.state() == BookState::Live;
-        let live = self.books.iter().filter(|book| live(book)).count();
-        let book = self.books.iter_mut().find(due)?;
+        let is_live = |book: &TrackedBook| book.sync.state() == BookState::Live;
+        let live = self.books.iter().filter(|book| is_live(book)).count();
+        // Nothing is asked for that can only come behind the message under way.
+        let mut books = self.books.iter_mut();
+        let book = books.find(|book| (is_whole || is_live(book)) && due(book));
+        let Some(book) = book else {
+            self.reschedule();
+            return None;
+        };
         let others = live - usize::from(book.sync.state() == BookState::Live);
         let heard = book.overdue(&rules, now.mono, others > 0);
         book.tell(&self.telling, emit);
@@ -394,7 +423,7 @@ impl<D: Decoder> BookListener<D> {
             return Ok(self.next_wanted().unwrap_or(Heard::Data));
         };
         for book in &mut self.books {
-            if book.doubt(now.mono) {
+            if book.doubt(self.telling.depth, now.mono) {
                 book.tell(&self.telling, emit);
             }
         }

@@ -51,13 +51,14 @@ pub trait Listener: Send {
         emit: &mut dyn FnMut(Self::Event),
     ) -> Result<Heard, FeedError>;
 
-    /// From which size on messages are to be shown while they arrive, in bytes; `None` if never.
+    /// From which size on messages are to be shown while they arrive, in bytes; `None` if it does not
+    /// matter. Of smaller ones it is not seen that they grow.
     fn early(&mut self) -> Option<usize> {
         None
     }
 
-    /// So much of a large message has come by now, from its first byte on.
-    /// [`on_message`](Self::on_message) follows when it is whole, or the connection ends.
+    /// So much of a large message has come by now, from its first byte on, and more than the last
+    /// time. [`on_message`](Self::on_message) follows when it is whole, or the connection ends.
     fn on_part(&mut self, so_far: &[u8], now: Now, emit: &mut dyn FnMut(Self::Event)) {
         let (_, _, _) = (so_far, now, emit);
     }
@@ -68,6 +69,13 @@ pub trait Listener: Send {
     /// Something that is no message proved the connection alive.
     fn on_alive(&mut self, now: Now) {
         let _ = now;
+    }
+
+    /// Whether an instrument that it has asked for with [`Heard::Renew`] is still to be asked for: the
+    /// request may have had to wait for the venue's budget, and what was missing may have come.
+    fn wants(&self, native_symbol: Symbol) -> bool {
+        let _ = native_symbol;
+        true
     }
 
     /// When [`Listener::on_deadline`] wants to be called, if at all.
@@ -103,6 +111,9 @@ impl<L: Listener + ?Sized> Listener for Box<L> {
     }
     fn on_alive(&mut self, now: Now) {
         (**self).on_alive(now);
+    }
+    fn wants(&self, native_symbol: Symbol) -> bool {
+        (**self).wants(native_symbol)
     }
     fn deadline(&self) -> Option<Nanos> {
         (**self).deadline()

@@ -5,10 +5,14 @@
     reason = "sums of times saturate, and counts of messages do not reach 2^64"
 )]
 
+mod outbox;
+
 use std::{
     collections::VecDeque,
     panic::{AssertUnwindSafe, catch_unwind},
 };
+
+use outbox::Outgoing;
 
 use super::{Ack, Ask, Budget, FeedError, Heard, Link, Listener, Subscriber};
 use crate::{
@@ -16,6 +20,10 @@ use crate::{
     counter::Counter,
     market::{Cause, Symbol},
 };
+
+/// From which size on messages are shown to a listener that does not care, in bytes. Smaller ones
+/// come within the silence that is allowed, unless the connection is too slow for any venue.
+const LARGE: usize = 16 << 10;
 
 /// How a client asks this venue for a sign of life, and so what counts as one besides messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +50,9 @@ pub struct FeedPolicy {
     pub keep_alive: Option<Nanos>,
     /// How long the venue may take to accept the subscriptions; data counts as acceptance.
     pub ack_within: Nanos,
+    /// How long one message may take to arrive, however it grows. While it grows, nothing else is
+    /// overdue that could only come behind it.
+    pub message_within: Nanos,
     /// How long a connection whose subscriptions were all refused is kept before the next try.
     pub refused_wait: Nanos,
     /// What may be sent.
@@ -60,6 +71,7 @@ impl Default for FeedPolicy {
             probe_after: Nanos::from_secs(2),
             keep_alive: None,
             ack_within: Nanos::from_secs(10),
+            message_within: Nanos::from_secs(60),
             refused_wait: Nanos::from_secs(30),
             messages: Budget::UNLIMITED,
             connects: Budget::new(10, Nanos::from_secs(6)),
@@ -128,15 +140,11 @@ pub struct Feed<S, L> {
     kept_alive: Nanos,
     ack_by: Option<Nanos>,
     retry_by: Option<Nanos>,
+    /// Since when a message is under way that is not whole.
+    under_way: Option<Nanos>,
     has_data: bool,
     last_was_bad: bool,
     stats: FeedStats,
-}
-
-#[derive(Debug)]
-enum Outgoing {
-    Text(Vec<u8>),
-    Ping,
 }
 
 impl<S: Subscriber, L: Listener> Feed<S, L> {
@@ -154,6 +162,7 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
             kept_alive: Nanos(0),
             ack_by: None,
             retry_by: None,
+            under_way: None,
             has_data: false,
             last_was_bad: false,
             stats: FeedStats::default(),
@@ -208,16 +217,17 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
         self.outbox.clear();
         (self.heard, self.probed, self.kept_alive) = (Some(now.mono), None, now.mono);
         self.ack_by = Some(now.mono + self.policy.ack_within);
-        (self.retry_by, self.has_data) = (None, false);
+        (self.retry_by, self.under_way, self.has_data) = (None, None, false);
         self.listener.on_link(Link::Up, now, emit);
-        self.ask(Ask::All);
+        let mut send = |text: &[u8]| self.outbox.push_back(Outgoing::Text(text.to_vec()));
+        self.subscriber.subscribe(Ask::All, &mut send);
     }
 
     /// The connection could not be made, or is gone.
     pub fn on_down(&mut self, cause: Cause, now: Now, emit: &mut dyn FnMut(L::Event)) {
         self.outbox.clear();
         (self.heard, self.probed, self.ack_by, self.retry_by) = (None, None, None, None);
-        self.has_data = false;
+        (self.under_way, self.has_data) = (None, false);
         self.listener.on_link(Link::Down(cause), now, emit);
     }
 
@@ -244,16 +254,21 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
         self.guarded(|feed| feed.take(message, now, emit))
     }
 
-    /// From which size on messages are to be shown while they arrive, see
-    /// [`on_part`](Self::on_part); `None` if never.
-    pub fn early(&mut self) -> Option<usize> {
-        self.listener.early()
+    /// From which size on messages are to be shown while they arrive, in bytes, see
+    /// [`on_part`](Self::on_part): the listener's wish, or else what is too much to come within
+    /// the silence that is allowed.
+    pub fn early(&mut self) -> usize {
+        self.listener.early().unwrap_or(LARGE)
     }
 
-    /// So much of a large message has come by now, from its first byte on. Call
-    /// [`on_message`](Self::on_message) when it is whole, which counts it.
+    /// So much of a large message has come by now, from its first byte on: more than when it was
+    /// last shown. Call [`on_message`](Self::on_message) when it is whole, which counts it.
+    ///
+    /// While a message grows, the time of what can only come behind it stands still, for at most
+    /// [`FeedPolicy::message_within`].
     pub fn on_part(&mut self, so_far: &[u8], now: Now, emit: &mut dyn FnMut(L::Event)) -> Verdict {
         let verdict = self.guarded(|feed| {
+            feed.under_way.get_or_insert(now.mono);
             feed.listener.on_part(so_far, now, emit);
             Ok(Verdict::Continue)
         });
@@ -282,6 +297,7 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
         self.stats.messages.add(1);
         self.stats.bytes.add(message.len() as u64);
         (self.heard, self.probed) = (Some(now.mono), None);
+        self.go_on(now.mono);
         let heard = match self.listener.on_message(message, now, emit) {
             Ok(heard) => heard,
             Err(error) => return self.on_bad(error),
@@ -293,6 +309,16 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
             return Ok(Verdict::Continue);
         }
         Ok(self.act(heard, message, now, emit))
+    }
+
+    /// What was under way is whole: what had to wait for it has as much time left as before.
+    fn go_on(&mut self, now: Nanos) {
+        let Some(since) = self.under_way.take() else {
+            return;
+        };
+        for by in [&mut self.ack_by, &mut self.retry_by].into_iter().flatten() {
+            *by = *by + (now - since);
+        }
     }
 
     fn on_bad(&mut self, error: FeedError) -> Result<Verdict, FeedError> {
@@ -316,7 +342,7 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
             Heard::Renew(symbol) => {
                 tracing::warn!(feed = %self.name, %symbol, "asking for the book again");
                 self.stats.renewals.add(1);
-                self.ask(Ask::Again(symbol));
+                self.ask_again(symbol);
                 Verdict::Continue
             }
             Heard::Reconnect(cause) => Verdict::Close(cause),
@@ -344,18 +370,12 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
         emit: &mut dyn FnMut(L::Event),
     ) {
         self.stats.refused.add(1);
-        let what = symbol.map_or_else(|| "the subscription".into(), |s| s.to_string());
-        tracing::error!(feed = %self.name, %what, reason, "refused by the venue");
         self.ack_by = None;
         self.retry_by
             .get_or_insert(now.mono + self.policy.refused_wait);
         self.listener.on_link(Link::Refused(symbol), now, emit);
-    }
-
-    fn ask(&mut self, ask: Ask) {
-        let outbox = &mut self.outbox;
-        let mut send = |text: &[u8]| outbox.push_back(Outgoing::Text(text.to_vec()));
-        self.subscriber.subscribe(ask, &mut send);
+        let what = symbol.map_or_else(|| "the subscription".into(), |s| s.to_string());
+        tracing::error!(feed = %self.name, %what, reason, "refused by the venue");
     }
 
     /// When [`Feed::on_deadline`] wants to be called at the latest.
@@ -365,10 +385,12 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
         let probe = asks.then(|| heard + self.policy.probe_after);
         let keep_alive = self.policy.keep_alive.map(|every| self.kept_alive + every);
         let send = (!self.outbox.is_empty()).then(|| self.policy.messages.next_at(Nanos(0)));
+        let [ack_by, retry_by] = self.awaited();
         [
             self.listener.deadline(),
-            self.ack_by,
-            self.retry_by,
+            self.whole_by(),
+            ack_by,
+            retry_by,
             probe,
             keep_alive,
             send,
@@ -376,6 +398,20 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
         .into_iter()
         .flatten()
         .min()
+    }
+
+    /// When what can only come behind a message under way is overdue.
+    const fn awaited(&self) -> [Option<Nanos>; 2] {
+        match self.under_way {
+            None => [self.ack_by, self.retry_by],
+            Some(_) => [None, None],
+        }
+    }
+
+    /// When the message under way has to be whole.
+    fn whole_by(&self) -> Option<Nanos> {
+        self.under_way
+            .map(|since| since + self.policy.message_within)
     }
 
     /// Does what is due; to be called at or after the deadline, calls before it do no harm.
@@ -393,11 +429,17 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
                 return Verdict::Close(cause);
             }
         }
-        if self.ack_by.is_some_and(|by| by <= now.mono) {
+        let is_due = |by: Option<Nanos>| by.is_some_and(|by| by <= now.mono);
+        let [ack_by, retry_by] = self.awaited();
+        if is_due(self.whole_by()) {
+            tracing::warn!(feed = %self.name, "a message takes too long to arrive");
+            return Verdict::Close(Cause::Silent);
+        }
+        if is_due(ack_by) {
             tracing::warn!(feed = %self.name, "the venue did not answer the subscription");
             return Verdict::Close(Cause::Silent);
         }
-        if self.retry_by.is_some_and(|by| by <= now.mono) {
+        if is_due(retry_by) {
             self.retry_by = None;
             if !self.has_data {
                 return Verdict::Close(Cause::Refused);
@@ -415,20 +457,6 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
             });
         }
         Verdict::Continue
-    }
-
-    /// The next thing to send, as far as the venue's budget allows.
-    pub fn request(&mut self, now: Nanos) -> Option<Request<'_>> {
-        if self.outbox.is_empty() || !self.policy.messages.take(now) {
-            return None;
-        }
-        match self.outbox.pop_front()? {
-            Outgoing::Ping => Some(Request::Ping),
-            Outgoing::Text(text) => {
-                self.sending = text;
-                Some(Request::Text(&self.sending))
-            }
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Depth, Symbol, Venue};
+use super::{Depth, LegId, Symbol, Venue};
 use crate::clock::UtcNanos;
 
 /// Whether a venue's book can be trusted. Only `Live` books enter a merge.
@@ -114,7 +114,7 @@ impl fmt::Display for Cause {
 ///
 /// `depth` is empty unless `state` is [`BookState::Live`]: a book that cannot be trusted carries no
 /// price. Because every event is a whole image, a newer one may replace an older one of the same
-/// (`venue`, `native_symbol`) without loss of meaning.
+/// [`key`](Self::key) without loss of meaning.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BookEvent {
     /// The venue.
@@ -140,9 +140,14 @@ pub struct BookEvent {
 }
 
 impl BookEvent {
-    /// What tells one book from another within a flow.
+    /// What tells one book from another within a flow. All three names do: a venue may have two
+    /// markets, such as spot and perpetuals, that spell different instruments alike.
     #[inline]
-    pub fn key(&self) -> (Venue, Symbol) {
-        (self.venue, self.native_symbol)
+    pub const fn key(&self) -> LegId {
+        LegId {
+            venue: self.venue,
+            symbol: self.symbol,
+            native_symbol: self.native_symbol,
+        }
     }
 }

@@ -7,7 +7,11 @@
     reason = "places are those of levels that are there, and counts of updates do not reach 2^64; tried by models and fuzz targets"
 )]
 
+mod outcome;
+
 use std::collections::VecDeque;
+
+pub use outcome::{Outcome, SyncStats};
 
 use super::{
     Book, BookRules, BookState, BookUpdate, Cause, Depth, Ladder, Level, SequenceRule, UpdateKind,
@@ -16,32 +20,8 @@ use super::{
 /// How many out-of-date updates in a row mean that the venue's count has restarted.
 const OLD_UPDATES: u32 = 16;
 
-/// What an update did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// The book is `Live` and may have changed.
-    Live,
-    /// The book has entered a state in which it cannot be trusted, and will recover by itself.
-    Withdrawn,
-    /// The book has been withdrawn, or has never been complete, and must be asked for again.
-    Renew,
-    /// The update is old, or kept for later, or of no use in this state; nothing changed.
-    Ignored,
-}
-
-/// What has happened to a book since it was made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SyncStats {
-    /// Updates offered, whatever became of them.
-    pub updates: u64,
-    /// Updates that were out of date.
-    pub old: u64,
-    /// Holes found in the sequence.
-    pub gaps: u64,
-    /// Checksums that did not match.
-    pub checksum_failures: u64,
-}
+/// How many levels early deltas may have together: 32 MiB.
+const EARLY_LEVELS: usize = 1 << 20;
 
 /// One book with its state. No I/O and no clock.
 #[derive(Debug)]
@@ -58,6 +38,8 @@ pub struct BookSync {
     image: Depth,
     is_image: bool,
     early: VecDeque<BookUpdate>,
+    /// How many levels those have.
+    early_levels: usize,
     decimals: (u8, u8),
     window: usize,
     old_in_a_row: u32,
@@ -84,6 +66,7 @@ impl BookSync {
             image: Depth::default(),
             is_image: false,
             early: VecDeque::new(),
+            early_levels: 0,
             decimals: (0, 0),
             window: usize::MAX,
             old_in_a_row: 0,
@@ -118,11 +101,12 @@ impl BookSync {
         }
     }
 
-    /// Whether the updates that follow a lost one show that it is missing, or do without it.
-    pub(crate) const fn shows_loss(&self) -> bool {
+    /// Whether the updates that follow a lost one show that it is missing, or do without it, as far as
+    /// the best `depth` levels are concerned.
+    pub(crate) fn shows_loss(&self, depth: usize) -> bool {
         match self.rules.sequence {
             _ if self.is_image => true,
-            SequenceRule::None => self.rules.checksum.is_some(),
+            SequenceRule::None => self.rules.checksum.is_some_and(|sum| depth <= sum.levels),
             SequenceRule::Increasing => false,
             _ => true,
         }
@@ -175,6 +159,7 @@ impl BookSync {
         self.image.bids.clear();
         self.image.asks.clear();
         self.early.clear();
+        self.early_levels = 0;
         self.newest = self.seq();
         self.floor = if state == BookState::Gap && self.is_image {
             self.last.max(self.floor)
@@ -201,6 +186,11 @@ impl BookSync {
             (self.state, self.cause) = (BookState::Stale, Cause::Silent);
         }
         was_live
+    }
+
+    /// The book has been asked for again, and long ago: what comes is taken as it is.
+    pub(crate) const fn begin_anew(&mut self) {
+        self.floor = 0;
     }
 
     /// Takes an update.
@@ -264,7 +254,7 @@ impl BookSync {
             self.old_in_a_row = 0;
             return self.settle(self.image.is_crossed());
         }
-        let outcome = self.take_old(update.last, OLD_UPDATES);
+        let outcome = self.take_old(update.last, OLD_UPDATES, Outcome::Old);
         if outcome == Outcome::Renew {
             // Of the new count nothing older than what it has already said.
             self.floor = self.newest_old;
@@ -282,7 +272,7 @@ impl BookSync {
 
     /// Drops the update of this number, which is out of date; when nothing else has come for so many updates, what
     /// is shown is out of date itself.
-    fn take_old(&mut self, update: u64, limit: u32) -> Outcome {
+    fn take_old(&mut self, update: u64, limit: u32, meanwhile: Outcome) -> Outcome {
         self.stats.old += 1;
         self.newest_old = if self.old_in_a_row == 0 {
             update
@@ -291,7 +281,7 @@ impl BookSync {
         };
         self.old_in_a_row += 1;
         if self.old_in_a_row < limit {
-            return Outcome::Ignored;
+            return meanwhile;
         }
         self.stats.gaps += 1;
         self.fail(Cause::SequenceGap)
@@ -328,6 +318,7 @@ impl BookSync {
     /// Applies the deltas that came before their snapshot.
     fn replay_early(&mut self) -> Outcome {
         let mut early = std::mem::take(&mut self.early);
+        self.early_levels = 0;
         let before = self.state;
         let mut outcome = self.settle(self.book.is_crossed());
         for update in early.drain(..) {
@@ -372,7 +363,8 @@ impl BookSync {
         ) {
             return Outcome::Ignored;
         }
-        if self.early.len() >= self.rules.sync_buffer {
+        self.early_levels += update.bids.len() + update.asks.len();
+        if self.early.len() >= self.rules.sync_buffer || self.early_levels > EARLY_LEVELS {
             return self.fail(Cause::BufferOverflow);
         }
         self.early.push_back(update.clone());
@@ -382,7 +374,7 @@ impl BookSync {
     fn apply_in_sequence(&mut self, update: &BookUpdate) -> Outcome {
         match self.follows(update) {
             Follows::Yes => {}
-            Follows::Old => return self.take_old(update.last, self.old_limit()),
+            Follows::Old => return self.take_old_delta(update.last),
             Follows::Gap => {
                 self.stats.gaps += 1;
                 return self.fail(Cause::SequenceGap);
@@ -409,10 +401,16 @@ impl BookSync {
 
     /// Where the snapshot comes on a way of its own, it may be ahead of as many deltas as it may be
     /// behind.
-    fn old_limit(&self) -> u32 {
+    fn take_old_delta(&mut self, update: u64) -> Outcome {
         match self.rules.sequence {
-            SequenceRule::Next { .. } => OLD_UPDATES,
-            _ => u32::try_from(self.rules.sync_buffer).unwrap_or(u32::MAX),
+            SequenceRule::Next { .. } if update == self.last => {
+                self.take_old(update, OLD_UPDATES, Outcome::Ignored)
+            }
+            SequenceRule::Next { .. } => self.take_old(update, OLD_UPDATES, Outcome::Old),
+            _ => {
+                let limit = u32::try_from(self.rules.sync_buffer).unwrap_or(u32::MAX);
+                self.take_old(update, limit, Outcome::Ignored)
+            }
         }
     }
 

@@ -14,8 +14,8 @@ use crate::clock::UtcNanos;
 /// How many books a view can rest on.
 pub const MAX_LEGS: usize = 24;
 
-/// Which book a leg is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which book a leg is: two are one only where all three names are the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LegId {
     /// The venue.
     pub venue: Venue,
@@ -23,6 +23,17 @@ pub struct LegId {
     pub symbol: Symbol,
     /// The venue's own spelling.
     pub native_symbol: Symbol,
+}
+
+impl LegId {
+    /// Whether the event is of this book: [`BookEvent::key`] compared without being made.
+    #[inline]
+    pub fn is_of(&self, event: &BookEvent) -> bool {
+        // First what differs most often.
+        self.native_symbol == event.native_symbol
+            && self.symbol == event.symbol
+            && self.venue == event.venue
+    }
 }
 
 /// The state of one leg at the moment of the view.
@@ -84,13 +95,9 @@ impl Legs {
     /// new; `None` when [`MAX_LEGS`] others are there already.
     pub fn note(&mut self, event: &BookEvent) -> Option<usize> {
         let key = event.key();
-        let known = self
-            .ids
-            .iter()
-            .position(|id| (id.venue, id.native_symbol) == key);
-        let index = match known {
+        let index = match self.ids.iter().position(|id| *id == key) {
             Some(index) => index,
-            None => self.add(event)?,
+            None => self.add(key)?,
         };
         self.status[index] = LegStatus::of(event);
         Some(index)
@@ -100,26 +107,18 @@ impl Legs {
     /// false, and nothing is changed, when the leg at `index` is another one.
     #[inline]
     pub fn refresh(&mut self, index: usize, event: &BookEvent) -> bool {
-        let is_it = self
-            .ids
-            .get(index)
-            .is_some_and(|id| id.native_symbol == event.native_symbol && id.venue == event.venue);
+        let is_it = self.ids.get(index).is_some_and(|id| id.is_of(event));
         if is_it {
             self.status[index] = LegStatus::of(event);
         }
         is_it
     }
 
-    fn add(&mut self, event: &BookEvent) -> Option<usize> {
+    fn add(&mut self, id: LegId) -> Option<usize> {
         let index = self.ids.len();
         if index == MAX_LEGS {
             return None;
         }
-        let id = LegId {
-            venue: event.venue,
-            symbol: event.symbol,
-            native_symbol: event.native_symbol,
-        };
         self.ids = self.ids.iter().copied().chain([id]).collect();
         Some(index)
     }
@@ -170,8 +169,8 @@ pub struct VenueLevel {
 
 /// The best levels over all `Live` venues, each with its venue.
 ///
-/// Levels of equal price are ordered by larger quantity, then by venue name. When no leg is `Live`
-/// both sides are empty.
+/// Levels of equal price are ordered by larger quantity, then by venue name, by the venue's spelling
+/// and by unified symbol. When no leg is `Live` both sides are empty.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConsolidatedBook {
     /// What the book is a book of; the symbol of its legs, or the name given to the aggregator.

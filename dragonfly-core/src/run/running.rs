@@ -37,7 +37,10 @@ pub enum JoinError {
     /// It could not begin.
     #[error(transparent)]
     Wiring(#[from] WiringError),
-    /// Stages failed or panicked; the others went on without them.
+    /// Stages failed or panicked, and the others went on without them; or a [`Host`] could not run
+    /// them, and the flow was stopped.
+    ///
+    /// [`Host`]: crate::stage::Host
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Faults(Vec<StageFault>),
     /// Stages did not stop in time after they were told to.
@@ -133,6 +136,16 @@ impl Shared {
             reason: reason.into(),
         };
         self.lock().faults.push(fault);
+    }
+
+    /// A host gave up before the stages of its thread had ended: most likely it had no file descriptor
+    /// to begin with. What is left is not the flow that was wired, so it is stopped.
+    pub(super) fn not_run(&self, thread: usize, host: &str) {
+        for stage in &self.stages[thread] {
+            let reason = format!("its thread's host, {host:?}, did not run it to its end");
+            self.fault(&stage.name, &reason);
+        }
+        self.stop();
     }
 
     pub(super) fn ended(&self, thread: usize) {

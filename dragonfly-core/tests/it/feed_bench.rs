@@ -12,7 +12,7 @@ use dragonfly_core::{
     },
 };
 
-/// A venue whose messages are words: `kind symbol number bid ask`.
+/// A venue whose messages are words: `kind symbol number bid ask`, and `&` before a further one.
 pub(crate) struct Words;
 
 impl Decoder for Words {
@@ -23,6 +23,24 @@ impl Decoder for Words {
         apply: &mut dyn FnMut(&mut BookUpdate),
     ) -> Result<Decoded, FeedError> {
         let text = std::str::from_utf8(message).unwrap().to_owned();
+        let mut parts = text.split(" & ").peekable();
+        while let Some(part) = parts.next() {
+            let decoded = Self::decode_part(part, update, apply)?;
+            if parts.peek().is_none() {
+                return Ok(decoded);
+            }
+            (update.bids, update.asks) = Default::default();
+        }
+        Ok(Decoded::OTHER)
+    }
+}
+
+impl Words {
+    fn decode_part(
+        text: &str,
+        update: &mut BookUpdate,
+        apply: &mut dyn FnMut(&mut BookUpdate),
+    ) -> Result<Decoded, FeedError> {
         let words: Vec<&str> = text.split(' ').collect();
         update.kind = match words[0] {
             "image" | "scrambled" => UpdateKind::Image,

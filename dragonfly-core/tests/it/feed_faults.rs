@@ -4,7 +4,8 @@
 use dragonfly_core::{
     clock::{Nanos, Now},
     feed::{
-        BookListener, Decoded, Decoder, FeedError, FeedPolicy, Heard, Link, Listener as _, Verdict,
+        BookListener, Budget, Decoded, Decoder, FeedError, FeedPolicy, Heard, Link, Listener as _,
+        Verdict,
     },
     market::{BookRules, BookState, BookUpdate, Cause, SequenceRule, Symbol, Venue},
 };
@@ -86,6 +87,107 @@ fn a_restarted_count_that_comes_by_the_last_number_is_not_taken_for_the_same_mes
     );
     let gap = state("a", BookState::Gap, Cause::SequenceGap);
     assert!(bench.states().contains(&gap));
+}
+
+#[test]
+fn of_two_changes_in_one_message_the_second_is_shown_too() {
+    let mut bench = Bench::open(SequenceRule::Connection);
+    bench.hear("snapshot a 5 1 2").unwrap();
+    bench.events.clear();
+    bench.hear("delta a 6 1.1 2 & delta a 6 1.2 2").unwrap();
+    let bids: Vec<_> = bench.events.iter().map(|e| e.depth.bids[0].price).collect();
+    assert_eq!(bids, ["1.1", "1.2"].map(|price| price.parse().unwrap()));
+}
+
+/// The venue goes on with a count that is behind, once a second: what is shown is out of date, long
+/// before sixteen messages show it.
+#[test]
+fn a_quiet_book_whose_numbers_go_back_is_withdrawn_in_time_and_comes_back() {
+    for kind in ["image", "delta"] {
+        let rule = match kind {
+            "image" => SequenceRule::Increasing,
+            _ => SequenceRule::Next { restart: None },
+        };
+        let mut bench = opened(quiet(rule));
+        let first = if kind == "image" { "image" } else { "snapshot" };
+        bench.hear(&format!("{first} a 100 1 2")).unwrap();
+        bench.events.clear();
+        for number in 90..96 {
+            bench.hear(&format!("{kind} a {number} 1.5 2")).unwrap();
+            assert_eq!(bench.pass(Nanos::from_secs(1)), Verdict::Continue);
+        }
+        let gap = state("a", BookState::Gap, Cause::SequenceGap);
+        assert_eq!(bench.states(), [gap], "{kind}");
+        assert!(bench.sent().contains(&"again a".to_owned()), "{kind}");
+        for number in 96..108 {
+            // Another book keeps the connection alive.
+            bench.hear(&format!("{first} b {number} 1 2")).unwrap();
+            assert_eq!(bench.pass(Nanos::from_secs(1)), Verdict::Continue);
+        }
+        bench.events.clear();
+        bench.hear(&format!("{first} a 97 1.5 2")).unwrap();
+        let live = state("a", BookState::Live, Cause::Image);
+        assert_eq!(bench.states(), [live], "{kind}");
+    }
+}
+
+/// What is late once, or comes twice, is no reason to withdraw a book that goes on.
+#[test]
+fn a_late_message_is_forgotten_when_the_book_goes_on() {
+    for (rule, kind) in [
+        (SequenceRule::Increasing, "image"),
+        (SequenceRule::Next { restart: None }, "delta"),
+    ] {
+        let mut bench = opened(quiet(rule));
+        let first = if kind == "image" { "image" } else { "snapshot" };
+        bench.hear(&format!("{first} a 100 1 2")).unwrap();
+        bench.events.clear();
+        for number in [99, 101, 101, 102] {
+            bench.hear(&format!("{kind} a {number} 1.5 2")).unwrap();
+        }
+        for _ in 0..20 {
+            bench.hear("ok").unwrap();
+            assert_eq!(bench.pass(Nanos::from_secs(1)), Verdict::Continue);
+        }
+        let states = bench.states();
+        let of_a = states.iter().filter(|(symbol, ..)| symbol == "a");
+        assert!(of_a.clone().count() > 0, "{kind}");
+        assert!(of_a.clone().all(|s| s.1 == BookState::Live), "{states:?}");
+    }
+}
+
+/// Requests wait for the venue's budget: each book waits once, and what has come needs no request.
+#[test]
+fn what_waits_to_be_asked_for_is_asked_for_once_and_not_in_vain() {
+    let policy = FeedPolicy {
+        messages: Budget::new(1, Nanos::from_secs(60)),
+        ..FeedPolicy::default()
+    };
+    let mut bench = Bench::new(quiet(SequenceRule::Next { restart: None }), policy);
+    bench
+        .feed
+        .on_open(bench.now, &mut |event| bench.events.push(event));
+    assert_eq!(bench.sent(), ["subscribe"]);
+    bench.hear("snapshot a 1 1 2").unwrap();
+    // `a` has a gap, and its snapshot comes before it could be asked for; `b` never comes.
+    bench.hear("delta a 9 1 2").unwrap();
+    bench.hear("snapshot a 9 1 2").unwrap();
+    let mut sent = Vec::new();
+    for second in 10..1_000 {
+        bench.hear(&format!("delta a {second} 1 2")).unwrap();
+        bench.pass(Nanos::from_secs(1));
+        sent.extend(bench.sent());
+    }
+    assert!(sent.iter().all(|text| text == "again b"), "{sent:?}");
+    // What asks for a sign of life does not wait behind a hundred requests.
+    bench.pass(Nanos::from_secs(3));
+    sent.clear();
+    for second in 1_000..1_150 {
+        bench.hear(&format!("delta a {second} 1 2")).unwrap();
+        bench.pass(Nanos::from_secs(1));
+        sent.extend(bench.sent());
+    }
+    assert!(sent.contains(&"PING".to_owned()), "{sent:?}");
 }
 
 /// The same message twice changes nothing; what follows it goes on from it.

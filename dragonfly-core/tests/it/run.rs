@@ -6,7 +6,7 @@ use dragonfly_core::{
     clock::Clock,
     flow::{Flow, WiringError},
     queue::{self, Producer},
-    run::{PARK, RunOptions, Running, Threads, Wait, check_cores, cores},
+    run::{JoinError, PARK, RunOptions, Running, Threads, Wait, check_cores, cores},
     stage::{Cx, Host, Source, Stage, StageError, Work},
 };
 
@@ -114,5 +114,55 @@ fn a_thread_that_stands_still_is_named_and_one_that_sleeps_is_not() {
         watchdog.look(),
         None,
         "a flow that has ended stands still by right"
+    );
+}
+
+/// Rests until the flow stops; its thread's host runs nothing.
+struct Unborn(Host);
+
+impl Source for Unborn {
+    type Event = u64;
+
+    fn attach(self: Box<Self>, _: Box<dyn Producer<Item = u64>>, _: Clock) -> Box<dyn Stage> {
+        self
+    }
+
+    fn host(&self) -> Host {
+        self.0
+    }
+
+    fn name(&self) -> String {
+        format!("on {}", self.0.name)
+    }
+}
+
+impl Stage for Unborn {
+    fn work(&mut self, cx: &Cx<'_>) -> Result<Work, StageError> {
+        Ok(if cx.stop { Work::Done } else { Work::Idle })
+    }
+}
+
+#[test]
+fn a_host_that_runs_nothing_is_a_fault_and_stops_the_flow() {
+    let idle = Host {
+        name: "idle",
+        run: |life| drop(life),
+    };
+    let mut flow = Flow::new();
+    // This one would rest for ever.
+    let _well = flow
+        .listen(Unborn(PARK))
+        .via(queue::spsc(1))
+        .into_consumer();
+    let _ill = flow
+        .listen(Unborn(idle))
+        .via(queue::spsc(1))
+        .into_consumer();
+    let error = flow.launch(Threads::Dedicated).unwrap().join().unwrap_err();
+    let said = error.to_string();
+    assert!(matches!(error, JoinError::Faults(faults) if faults.len() == 1));
+    assert!(
+        said.contains("`on idle`") && said.contains("did not run it"),
+        "{said}"
     );
 }

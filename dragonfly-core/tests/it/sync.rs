@@ -138,7 +138,7 @@ fn a_new_snapshot_is_a_new_epoch_and_clears_every_level() {
 #[test]
 fn each_delta_is_the_next_or_a_duplicate_or_a_gap() {
     for (last, outcome) in [
-        (4, Outcome::Ignored),
+        (4, Outcome::Old),
         (5, Outcome::Ignored),
         (6, Outcome::Live),
         (7, Outcome::Renew),
@@ -205,9 +205,9 @@ fn images_only_grow_and_a_restarted_count_is_noticed_in_the_end() {
     let image = |last| update(UpdateKind::Image, last, last, 10, 20);
     let mut book = sync(SequenceRule::Increasing);
     assert_eq!(book.apply(&image(50)), Outcome::Live);
-    assert_eq!(book.apply(&image(49)), Outcome::Ignored);
+    assert_eq!(book.apply(&image(49)), Outcome::Old);
     let changed = update(UpdateKind::Image, 50, 50, 11, 20);
-    assert_eq!(book.apply(&changed), Outcome::Ignored);
+    assert_eq!(book.apply(&changed), Outcome::Old);
     assert_eq!(best_bid(&book).as_deref(), Some("10"));
     assert_eq!(book.apply(&image(51)), Outcome::Live);
     let outcomes: Vec<_> = (1..=16).map(|last| book.apply(&image(last))).collect();
@@ -224,7 +224,7 @@ fn of_a_restarted_count_nothing_older_is_shown_than_what_was_heard() {
     // Two of the sixteen that show the restart have changed places, and the older one comes again.
     let numbers = (1..=14).chain([16, 15, 15]);
     let outcomes: Vec<_> = numbers.map(|last| book.apply(&image(last))).collect();
-    assert_eq!(outcomes[15..], [Outcome::Renew, Outcome::Ignored]);
+    assert_eq!(outcomes[15..], [Outcome::Renew, Outcome::Old]);
     assert_eq!(book.state(), BookState::Gap);
     assert_eq!(book.apply(&image(16)), Outcome::Live);
     assert_eq!((book.epoch(), book.seq()), (2, 16));
@@ -242,12 +242,12 @@ fn after_a_broken_image_an_older_one_is_not_shown_on_the_same_connection() {
         book
     };
     let mut book = withdrawn();
-    assert_eq!(book.apply(&image(49)), Outcome::Ignored);
+    assert_eq!(book.apply(&image(49)), Outcome::Old);
     assert_eq!(book.apply(&image(50)), Outcome::Live);
     // A count that has restarted meanwhile is noticed as it always is.
     let mut book = withdrawn();
     let outcomes: Vec<_> = (1..=16).map(|last| book.apply(&image(last))).collect();
-    assert_eq!(outcomes[14..], [Outcome::Ignored, Outcome::Renew]);
+    assert_eq!(outcomes[14..], [Outcome::Old, Outcome::Renew]);
     assert_eq!(book.apply(&image(17)), Outcome::Live);
     // A new connection has a count of its own.
     let mut book = withdrawn();
@@ -360,9 +360,22 @@ fn a_count_of_deltas_that_restarts_below_the_last_one_does_not_freeze_the_book()
     let outcomes: Vec<_> = (10..26)
         .map(|last| book.apply(&delta(last, last)))
         .collect();
-    assert_eq!(outcomes[14], Outcome::Ignored);
+    assert_eq!(outcomes[14], Outcome::Old);
     assert_eq!(outcomes[15], Outcome::Renew);
     assert_eq!(book.state(), BookState::Gap);
+}
+
+#[test]
+fn early_deltas_are_bounded_by_their_levels_too() {
+    let mut book = sync_that_keeps(10_000, SequenceRule::Next { restart: None });
+    let mut large = delta(1, 1);
+    large.bids = vec![level(10, 1); 100_000];
+    for number in 1..=10 {
+        (large.first, large.last) = (number, number);
+        assert_eq!(book.apply(&large), Outcome::Ignored, "{number}");
+    }
+    assert_eq!(book.apply(&large), Outcome::Renew);
+    assert_eq!(book.cause(), Cause::BufferOverflow);
 }
 
 #[test]

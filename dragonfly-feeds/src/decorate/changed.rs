@@ -3,7 +3,7 @@
 use dragonfly_core::{
     clock::{Nanos, Now},
     feed::{FeedError, Heard, Link, Listener},
-    market::BookEvent,
+    market::{BookEvent, Symbol},
 };
 
 use super::per_book::PerBook;
@@ -90,6 +90,10 @@ impl<L: Listener<Event = BookEvent>> Listener for Changed<L> {
 
     fn on_alive(&mut self, now: Now) {
         self.inner.on_alive(now);
+    }
+
+    fn wants(&self, native_symbol: Symbol) -> bool {
+        self.inner.wants(native_symbol)
     }
 
     fn deadline(&self) -> Option<Nanos> {

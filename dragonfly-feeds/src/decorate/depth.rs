@@ -3,7 +3,7 @@
 use dragonfly_core::{
     clock::{Nanos, Now},
     feed::{FeedError, Heard, Link, Listener},
-    market::BookEvent,
+    market::{BookEvent, Symbol},
 };
 
 /// Cuts every event to the best levels.
@@ -63,6 +63,10 @@ impl<L: Listener<Event = BookEvent>> Listener for Depth<L> {
 
     fn on_alive(&mut self, now: Now) {
         self.inner.on_alive(now);
+    }
+
+    fn wants(&self, native_symbol: Symbol) -> bool {
+        self.inner.wants(native_symbol)
     }
 
     fn deadline(&self) -> Option<Nanos> {

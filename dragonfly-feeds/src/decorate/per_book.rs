@@ -7,13 +7,13 @@
 
 use std::collections::HashMap;
 
-use dragonfly_core::market::{BookEvent, NameHash, Symbol, Venue};
+use dragonfly_core::market::{BookEvent, LegId, NameHash};
 
 /// One value a book, found by the book's events.
 #[derive(Debug)]
 pub(super) struct PerBook<T> {
-    index: HashMap<(Venue, Symbol), usize, NameHash>,
-    keys: Vec<(Venue, Symbol)>,
+    index: HashMap<LegId, usize, NameHash>,
+    keys: Vec<LegId>,
     values: Vec<T>,
     /// The book of the last event: often that of the next one, too.
     last: usize,
@@ -35,7 +35,7 @@ impl<T> PerBook<T> {
     #[inline]
     pub(super) fn of(&mut self, event: &BookEvent, new: impl FnOnce() -> T) -> &mut T {
         let last = self.keys.get(self.last);
-        if last.is_none_or(|key| (key.1, key.0) != (event.native_symbol, event.venue)) {
+        if !last.is_some_and(|key| key.is_of(event)) {
             self.last = *self.index.entry(event.key()).or_insert(self.keys.len());
         }
         if self.last == self.keys.len() {

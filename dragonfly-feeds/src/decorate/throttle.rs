@@ -5,7 +5,7 @@
 use dragonfly_core::{
     clock::{Nanos, Now},
     feed::{FeedError, Heard, Link, Listener},
-    market::{BookEvent, BookState, Cause},
+    market::{BookEvent, BookState, Cause, Symbol},
 };
 
 use super::per_book::PerBook;
@@ -125,6 +125,10 @@ impl<L: Listener<Event = BookEvent>> Listener for Throttle<L> {
 
     fn on_alive(&mut self, now: Now) {
         self.inner.on_alive(now);
+    }
+
+    fn wants(&self, native_symbol: Symbol) -> bool {
+        self.inner.wants(native_symbol)
     }
 
     fn deadline(&self) -> Option<Nanos> {

@@ -40,8 +40,9 @@ pub(super) static SPEC: Spec = Spec {
         ping: Ping::Never,
         // Eight messages a second are allowed.
         messages: Budget::new(3, Nanos::from_millis(250)),
-        // Of an address eight connections a second are allowed.
-        connects_in_all: Budget::new(4, Nanos::from_millis(250)),
+        // Of an address eight connections a second are allowed, and eight messages: each new connection
+        // sends two at once.
+        connects_in_all: Budget::new(2, Nanos::from_millis(400)),
         ..FeedPolicy::default()
     },
     // The snapshot of a busy book has several megabytes.

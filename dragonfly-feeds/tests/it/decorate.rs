@@ -169,6 +169,30 @@ fn throttle_delays_no_change_of_state_and_drops_what_is_older() {
     assert_eq!(out, expected);
 }
 
+#[test]
+fn books_that_a_venue_spells_alike_are_not_taken_for_one() {
+    let [spot, perpetual] = ["BTC-USDT", "BTC-USDT-PERP"].map(|symbol| {
+        move |state| BookEvent {
+            symbol: sym(symbol),
+            ..event("BTCUSDT", state, 10)
+        }
+    });
+    let (is_live, is_down) = (BookState::Live, BookState::Down);
+    let events = vec![
+        (0, spot(is_live)),
+        (1, perpetual(is_live)),
+        (2, spot(is_down)),
+        (3, perpetual(is_live)),
+        (4, spot(is_live)),
+    ];
+    let news = [&events[..3], &events[4..]].concat();
+    assert_eq!(run(Changed::new, events.clone(), 5), news);
+    // The perpetual's second image waits for its own interval, whatever the spot book does.
+    let throttle = |script| Throttle::new(script, Nanos::from_millis(100));
+    let out = run(throttle, events.clone(), 110);
+    assert_eq!(out, [&news[..], &[(101, events[3].1)]].concat());
+}
+
 proptest! {
     /// Whatever comes in: no more often than the interval allows unless the state changes, states
     /// in their order, and in the end the newest of each book.

@@ -3,7 +3,7 @@
 
 use dragonfly_core::{
     clock::{Nanos, Now, UtcNanos},
-    feed::{BookListener, Decoder, FeedError, Heard, Link, Listener},
+    feed::{BookListener, Decoder, Feed, FeedError, Heard, Link, Listener, Verdict},
     market::{BookEvent, BookState, Cause, Symbol},
 };
 use dragonfly_feeds::venue::{self, Spec, Subscription};
@@ -286,6 +286,39 @@ fn a_snapshot_in_parts_of_any_size_gives_the_book_of_the_whole() {
             "{cut}"
         );
     }
+}
+
+/// A line of a megabit a second: each of two snapshots takes longer than any deadline.
+#[test]
+fn snapshots_on_a_slow_line_are_waited_for_and_nothing_is_asked_for_meanwhile() {
+    let spec = venue_of("coinbase-advanced");
+    let natives = ["BTC-USD", "ETH-USD"];
+    let wanted = Subscription::new(natives.map(sym), 10);
+    let subscriber = (spec.subscriber)(&wanted);
+    let books = listener(spec, &natives);
+    let mut feed = Feed::new(spec.id, subscriber, books, (spec.policy)());
+    let (mut now, mut events) = (0, Vec::new());
+    feed.on_open(at(now), &mut |_| {});
+    while feed.request(at(now).mono).is_some() {}
+    let first = snapshot(400);
+    let other = first.replace("BTC-USD", "ETH-USD");
+    let other = other.replace(r#""sequence_num":0"#, r#""sequence_num":1"#);
+    for message in [&first, &other] {
+        for part in 1..200 {
+            let so_far = &message.as_bytes()[..message.len() * part / 200];
+            now += 200;
+            let emit = &mut |event: BookEvent| events.push((event.native_symbol, event.state));
+            assert_eq!(feed.on_part(so_far, at(now), emit), Verdict::Continue);
+            assert_eq!(feed.on_deadline(at(now), emit), Verdict::Continue);
+            assert!(feed.request(at(now).mono).is_none());
+        }
+        let emit = &mut |event: BookEvent| events.push((event.native_symbol, event.state));
+        let mut message = message.clone().into_bytes();
+        assert!(feed.on_message(&mut message, at(now), emit).is_ok());
+    }
+    let [bitcoin, ether] = natives.map(sym);
+    use BookState::{Live, Stale};
+    assert_eq!(events, [(bitcoin, Live), (bitcoin, Stale), (ether, Live)]);
 }
 
 #[test]

@@ -286,3 +286,33 @@ fn one_book_under_two_names_is_refused_before_it_is_opened() {
     }
     assert!(open("kraken", "BTC-USDC").is_ok());
 }
+
+#[test]
+fn one_connection_is_not_taken_for_two_markets() {
+    use dragonfly_feeds::{Builder, build_all};
+    let url = "wss://localhost:9443/v5/public/spot";
+    let spot = || Builder::new("bybit", "BTC-USDT").unwrap();
+    // Spelt alike or not, and at an address of the user's or not.
+    for perpetual in ["BTC-USDT-PERP", "ETH-USDT-PERP"] {
+        let expected = format!("bybit serves BTC-USDT and {perpetual} at different addresses: ");
+        let both = || spot().also(perpetual).unwrap();
+        for one in [both(), both().endpoint(url)] {
+            let error = one.build().err().unwrap().to_string();
+            assert_eq!(error, format!("{expected}open a feed for each"));
+        }
+        let other = || Builder::new("bybit", perpetual).unwrap();
+        let error = build_all([spot().endpoint(url), other().endpoint(url)]);
+        let error = error.err().unwrap().to_string();
+        assert_eq!(error, format!("{expected}{url} cannot be both"));
+        assert!(build_all([spot(), other()]).is_ok());
+        assert!(build_all([spot(), other().endpoint(url)]).is_ok());
+    }
+    // One market has many books at one address.
+    let ether = || Builder::new("bybit", "ETH-USDT").unwrap();
+    assert!(build_all([spot().endpoint(url), ether().endpoint(url)]).is_ok());
+    let error = build_all([ether().also("BTC-USDT").unwrap(), spot()]);
+    assert_eq!(
+        error.err().unwrap().to_string(),
+        "bybit has one book for BTC-USDT and BTC-USDT: name it once"
+    );
+}

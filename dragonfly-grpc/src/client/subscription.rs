@@ -15,8 +15,11 @@ use tonic::{Code, Status, Streaming};
 
 use super::{
     Client, Request,
+    newest::poll_newest,
+    receive_window,
     view::{Opening, Stream, View, ViewError},
 };
+use crate::Policy;
 
 /// Why there is no connection.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -48,7 +51,7 @@ pub enum Event {
     /// No view is current any more; attempts go on for ever. It comes once for each loss, and once
     /// more when a server is found again that refuses the subscription.
     Disconnected(Disconnect),
-    /// The newest view.
+    /// A view; see [`Subscription::next`] for how new it is.
     View(View),
 }
 
@@ -88,7 +91,7 @@ impl<M: Stream> Subscription<M> {
     pub(super) fn new(client: Client, request: Request) -> Self {
         Self {
             backoff: client.waits(),
-            state: State::Opening(M::open(client.channel(), &request)),
+            state: State::Opening(M::open(client.channel(request.policy), &request)),
             client,
             request,
             down: false,
@@ -97,6 +100,19 @@ impl<M: Stream> Subscription<M> {
     }
 
     /// Waits for the next event.
+    ///
+    /// With [`Policy::Conflate`] and [`Policy::AtMost`] a view is the newest that has arrived, however
+    /// slowly this is called: those before it are passed over and counted in [`View::skipped`]. A loss
+    /// is said as soon as it is known; what arrived before it is not shown any more, not even the last
+    /// word of a server that stops.
+    ///
+    /// With [`Policy::EveryUpdate`] each view is handed over in its turn, and a loss after them: a
+    /// reader slower than the updates reads old views. Choose one of the others to act on prices.
+    ///
+    /// A reader that took nothing until the server could not send any more (256 KiB) gets up to two
+    /// old views first: the last that arrived, and the one that was on its way. The newest follows.
+    /// The connection is read by a task of the runtime, so that what blocks the runtime's threads keeps
+    /// views and losses from arriving. [`View::ts_emit`] says how old a view is.
     pub async fn next(&mut self) -> Event {
         poll_fn(|cx| self.poll_event(cx)).await
     }
@@ -106,7 +122,7 @@ impl<M: Stream> Subscription<M> {
             let lost = match &mut self.state {
                 State::Waiting(wait) => {
                     ready!(wait.as_mut().poll(cx));
-                    let channel = self.client.channel();
+                    let channel = self.client.channel(self.request.policy);
                     self.state = State::Opening(M::open(channel, &self.request));
                     continue;
                 }
@@ -119,12 +135,14 @@ impl<M: Stream> Subscription<M> {
                     Err(status) => refusal(&status),
                 },
                 State::Reading(messages) => {
-                    match ready!(Pin::new(messages.as_mut()).poll_next(cx)) {
-                        Some(Ok(message)) => match message.into_view() {
+                    let most = most_at_once(self.request.policy);
+                    match ready!(poll_newest(messages.as_mut(), cx, most)) {
+                        Some(Ok(taken)) => match taken.message.into_view() {
                             Ok(view) => {
                                 // Data, not a handshake, says that the server is well.
                                 self.backoff.reset();
-                                return Poll::Ready(Event::View(view));
+                                let skipped = taken.skipped;
+                                return Poll::Ready(Event::View(View { skipped, ..view }));
                             }
                             Err(error) => error.into(),
                         },
@@ -151,6 +169,15 @@ impl<M: Stream> AsyncStream for Subscription<M> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         self.poll_event(cx).map(Some)
+    }
+}
+
+/// How much is passed over at once for a newer view, in bytes: more than can have arrived when it
+/// begins, so that whatever is handed over is newer than that.
+const fn most_at_once(policy: Policy) -> usize {
+    match policy {
+        Policy::EveryUpdate => 0,
+        Policy::Conflate | Policy::AtMost(_) => 2 * receive_window(policy) as usize,
     }
 }
 

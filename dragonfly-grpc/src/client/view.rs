@@ -6,6 +6,7 @@ use dragonfly_core::{
     clock::UtcNanos,
     market::{BookState, Cause, NumberError, Price, Qty},
 };
+use prost::Message as _;
 use tonic::{Status, Streaming, transport::Channel};
 
 use super::Request;
@@ -13,6 +14,9 @@ use crate::{
     Policy,
     proto::v1::{self, market_data_client::MarketDataClient},
 };
+
+/// The head of a gRPC message: a flag and its length, in bytes.
+const PREFIX: usize = 5;
 
 /// One level of a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +59,8 @@ pub struct View {
     pub symbol: String,
     /// The stream's own sequence; 0 when the server has nothing yet.
     pub seq: u64,
-    /// Updates that were skipped since the view before.
+    /// Updates that were skipped since the view before, by the server or by the subscription: within a
+    /// connection, `seq` is that of the view before, and one, and this.
     pub skipped: u64,
     /// Bids, best first.
     pub bids: Vec<Level>,
@@ -132,6 +137,16 @@ pub trait Stream: Sized + Send + 'static {
     )]
     fn open(channel: Channel, request: &Request) -> Opening<Self>;
 
+    #[doc(hidden)]
+    fn seq(&self) -> u64;
+
+    #[doc(hidden)]
+    fn skipped(&self) -> u64;
+
+    /// What it takes on the wire, in bytes.
+    #[doc(hidden)]
+    fn framed_len(&self) -> usize;
+
     /// The typed view.
     ///
     /// # Errors
@@ -162,6 +177,18 @@ macro_rules! stream {
                     let mut client = MarketDataClient::new(channel);
                     Ok(client.$call(request).await?.into_inner())
                 })
+            }
+
+            fn seq(&self) -> u64 {
+                self.seq
+            }
+
+            fn skipped(&self) -> u64 {
+                self.skipped
+            }
+
+            fn framed_len(&self) -> usize {
+                self.encoded_len().saturating_add(PREFIX)
             }
 
             fn into_view(self) -> Result<View, ViewError> {

@@ -56,9 +56,18 @@ pub fn none_live(view: &View) -> String {
     let each: Vec<String> = view
         .legs
         .iter()
-        .map(|leg| format!("{} is {} ({})", leg.venue, leg.state, leg.cause))
+        .map(|leg| format!("{} is {} ({})", name(view, leg), leg.state, leg.cause))
         .collect();
     format!("{}  No venue is live: {}", view.symbol, each.join(", "))
+}
+
+/// The venue of a leg; with the symbol where the venue has several legs.
+fn name(view: &View, leg: &Leg) -> String {
+    let of_venue = view.legs.iter().filter(|other| other.venue == leg.venue);
+    match of_venue.count() {
+        0..=1 => leg.venue.clone(),
+        _ => format!("{} {}", leg.venue, leg.symbol),
+    }
 }
 
 /// Both sides next to each other, best prices in the first line.
@@ -103,8 +112,9 @@ fn columns(view: &View, levels: &[Level]) -> Vec<[String; 3]> {
     let amounts = aligned(levels.iter().map(|l| l.qty.to_string()).collect());
     let rows = levels.iter().zip(amounts).zip(prices);
     rows.map(|((level, amount), price)| {
-        let venue = view.venue(level).unwrap_or("?").to_owned();
-        [venue, amount, price]
+        let leg = level.leg.and_then(|leg| view.legs.get(leg));
+        let venue = leg.map(|leg| name(view, leg));
+        [venue.unwrap_or_else(|| "?".into()), amount, price]
     })
     .collect()
 }
@@ -130,9 +140,10 @@ fn legs(text: &mut String, view: &View, age: Nanos) {
             format_args!("venues, {} of {} live:", view.live_legs, view.legs.len()),
         );
     }
-    let wide = view.legs.iter().map(|l| l.venue.len()).max().unwrap_or(0);
-    for leg in &view.legs {
-        let (venue, symbol) = (&leg.venue, &leg.native_symbol);
+    let names: Vec<_> = view.legs.iter().map(|leg| name(view, leg)).collect();
+    let wide = names.iter().map(String::len).max().unwrap_or(0);
+    for (leg, name) in view.legs.iter().zip(&names) {
+        let symbol = &leg.native_symbol;
         let cause = match leg.state {
             BookState::Live => String::new(),
             _ => format!(" ({})", leg.cause),
@@ -140,7 +151,7 @@ fn legs(text: &mut String, view: &View, age: Nanos) {
         let (state, changed) = (leg.state, changed(view, leg, age));
         push(
             text,
-            format_args!("  {venue:<wide$}  {symbol}  {state}{cause}, {changed}"),
+            format_args!("  {name:<wide$}  {symbol}  {state}{cause}, {changed}"),
         );
     }
 }
@@ -218,6 +229,33 @@ mod tests {
                 "  binance  ethbtc  live, last change 500 ms ago",
                 "  kraken   ethbtc  gap (sequence gap), last change 500 ms ago",
             ]
+        );
+    }
+
+    #[test]
+    fn two_books_of_one_venue_are_told_apart_wherever_they_are_named() {
+        let mut view = view();
+        for (leg, symbol) in view.legs.iter_mut().zip(["BTC-USDT", "BTC-USDT-PERP"]) {
+            leg.venue = "bybit".into();
+            (leg.symbol, leg.native_symbol) = (symbol.into(), "BTCUSDT".into());
+        }
+        let text = draw(&view, 10, Nanos::from_millis(250));
+        let lines: Vec<_> = text.lines().skip(2).map(str::trim_end).collect();
+        assert_eq!(
+            lines,
+            [
+                "bybit BTC-USDT-PERP    12.5  0.06830 | 0.06825           1  bybit BTC-USDT",
+                "bybit BTC-USDT          3.0  0.06824 |",
+                "venues, 1 of 2 live:",
+                "  bybit BTC-USDT       BTCUSDT  live, last change 500 ms ago",
+                "  bybit BTC-USDT-PERP  BTCUSDT  gap (sequence gap), last change 500 ms ago",
+            ]
+        );
+        view.live_legs = 0;
+        assert_eq!(
+            none_live(&view),
+            "ETH-BTC  No venue is live: bybit BTC-USDT is live (complete image), \
+             bybit BTC-USDT-PERP is gap (sequence gap)"
         );
     }
 

@@ -96,14 +96,15 @@ impl Builder {
         self
     }
 
-    /// Connections at once from one address; 64.
+    /// Connections at once from one address; 64. Here and below, all addresses of an IPv6 network of 64
+    /// bits are one.
     pub const fn max_connections_per_peer(mut self, count: usize) -> Self {
         self.limits.connections_per_peer = count;
         self
     }
 
     /// How long a new connection may take to say that it speaks HTTP/2, and a call to send its
-    /// request; 5 s.
+    /// request, or its first one to reflection; 5 s.
     pub const fn handshake_timeout(mut self, limit: Duration) -> Self {
         self.limits.handshake = limit;
         self
@@ -115,7 +116,8 @@ impl Builder {
         self
     }
 
-    /// The size of a request message, in bytes; 64 KiB.
+    /// The size of a request message, in bytes; 64 KiB. Those to health and reflection have at most
+    /// 1 KiB.
     pub const fn max_message_bytes(mut self, bytes: usize) -> Self {
         self.limits.message_bytes = bytes;
         self
@@ -128,14 +130,15 @@ impl Builder {
     }
 
     /// Subscriptions at once from one address, over all its connections; 256. Further ones are
-    /// refused with `RESOURCE_EXHAUSTED`.
+    /// refused with `RESOURCE_EXHAUSTED`. Watches of the health and calls to reflection count, too.
     pub const fn max_subscriptions_per_peer(mut self, count: usize) -> Self {
         self.limits.subscriptions_per_peer = count;
         self
     }
 
     /// What is read of one connection in a second, in bytes; 128 KiB, at least 1 KiB. A client that
-    /// sends more waits: requests are small, and so is whatever floods.
+    /// sends more waits: requests are small, and so is whatever floods. All connections of one address
+    /// have four times as much together, and one that ends gives nothing back within its second.
     pub fn max_inbound_per_second(mut self, bytes: usize) -> Self {
         self.limits.inbound_per_second = bytes.max(1024);
         self

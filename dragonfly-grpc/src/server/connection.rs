@@ -69,7 +69,7 @@ pub(super) async fn serve(
         }
         Either::Right(_) => return,
     }
-    let mut socket = Gathered::new(socket, hub.limits.inbound_per_second);
+    let mut socket = Gathered::new(socket, hub.limits.inbound_per_second, seat.clone());
     let end = converse(socket.clone(), &hub, routes, phase.clone(), seat.clone()).await;
     if end == End::InOrder {
         socket.end_turn();

@@ -16,7 +16,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{inbound::Inbound, streams::lock};
+use super::{inbound::Inbound, seats::Seat, streams::lock};
 
 /// How much is gathered before it is sent within a turn, in bytes.
 const LIMIT: usize = 32 * 1024;
@@ -39,13 +39,13 @@ struct Inner {
 
 impl Gathered {
     /// A socket of which so many bytes a second are read.
-    pub(super) fn new(socket: TcpStream, inbound_per_second: usize) -> Self {
+    pub(super) fn new(socket: TcpStream, inbound_per_second: usize, seat: Seat) -> Self {
         Self(Arc::new(Mutex::new(Inner {
             socket,
             waiting: Vec::new(),
             sent: 0,
             is_blocked: false,
-            inbound: Inbound::new(inbound_per_second),
+            inbound: Inbound::new(inbound_per_second, seat),
         })))
     }
 

@@ -162,7 +162,8 @@ impl Health {
     }
 
     /// Says that a thread of the flow stands still, or that none does any more. Until then every
-    /// service is `NOT_SERVING`.
+    /// service is `NOT_SERVING`, and every live leg is shown as stale and silent, without levels;
+    /// one second later the newest views are shown again.
     pub fn set_stalled(&self, stall: Option<String>) {
         self.0.send_if_modified(|state| {
             let is_new = state.stalled != stall;
@@ -178,13 +179,14 @@ impl Health {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let stall = look();
-            match (&stall, self.live()) {
+            let (stall, before) = (look(), self.live());
+            // First, as the log may stand still with the rest.
+            self.set_stalled(stall.clone());
+            match (stall, before) {
                 (Some(stall), Ok(())) => tracing::error!("not serving: {stall}"),
                 (None, Err(_)) => tracing::warn!("serving again: every thread moves"),
                 _ => {}
             }
-            self.set_stalled(stall);
         }
     }
 }

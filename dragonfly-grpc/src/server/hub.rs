@@ -42,6 +42,25 @@ impl Hub {
         lock(&self.liquidity).sweep(sweeps);
     }
 
+    /// Shows nothing as live while the flow is in doubt, and the newest again when it is not.
+    pub(super) fn doubt(&self, in_doubt: bool) {
+        let (mut books, mut liquidity) = (lock(&self.books), lock(&self.liquidity));
+        if in_doubt {
+            books.doubt();
+            liquidity.doubt();
+        } else {
+            books.trust();
+            liquidity.trust();
+        }
+        let quorum = self.limits.quorum;
+        let now = (books.census(quorum), liquidity.census(quorum));
+        self.readiness.send_if_modified(|readiness| {
+            let before = (readiness.books, readiness.liquidity);
+            (readiness.books, readiness.liquidity) = now;
+            before != now
+        });
+    }
+
     /// Ends every subscription.
     pub(super) fn close(&self) {
         lock(&self.books).close();

@@ -6,21 +6,22 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use dragonfly_core::market::{MAX_DEPTH, NameError, Symbol};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Body as HttpBody, Incoming},
     header::{CONTENT_TYPE, HeaderValue},
 };
 use prost::Message;
-use tokio::{sync::Notify, time::timeout};
+use tokio::sync::Notify;
 use tonic::{Status, body::Body, codegen::Service};
 
 use super::{
     body::{StreamBody, UnaryBody},
     hub::Hub,
+    request::{Prompt, framed, read_message},
     seats::Seat,
     streams::{Streams, lock},
     subscriber::Ask,
@@ -32,8 +33,11 @@ use crate::{
     proto::v1,
 };
 
-/// The head of a gRPC message: a flag and its length, in bytes.
-const PREFIX: usize = 5;
+const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
+const HEALTH_WATCH: &str = "/grpc.health.v1.Health/Watch";
+/// The size of a message to the health service and to reflection, in bytes: the name of a service, of a
+/// file or of a symbol.
+pub(super) const OTHERS_BYTES: usize = 1024;
 /// Levels a side when the client does not say.
 const DEFAULT_DEPTH: usize = 10;
 
@@ -56,23 +60,60 @@ impl Routes {
         caller: Caller,
     ) -> Result<Response<Body>, Infallible> {
         let call = match request.uri().path() {
-            "/orderbook.OrderbookAggregator/BookSummary" => Call::BookSummary,
-            "/dragonfly.v1.MarketData/StreamBook" => Call::StreamBook,
-            "/dragonfly.v1.MarketData/StreamLiquidity" => Call::StreamLiquidity,
-            "/dragonfly.v1.MarketData/ListStreams" => Call::ListStreams,
-            _ => return self.others.call(request.map(Body::new)).await,
+            "/orderbook.OrderbookAggregator/BookSummary" => Some(Call::BookSummary),
+            "/dragonfly.v1.MarketData/StreamBook" => Some(Call::StreamBook),
+            "/dragonfly.v1.MarketData/StreamLiquidity" => Some(Call::StreamLiquidity),
+            "/dragonfly.v1.MarketData/ListStreams" => Some(Call::ListStreams),
+            _ => None,
         };
-        if !is_grpc(&request) {
+        if call.is_some() && !is_grpc(&request) {
             let mut refusal = Response::new(Body::empty());
             *refusal.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             return Ok(refusal);
         }
-        let answer = respond(call, request.into_body(), &hub, caller).await;
+        let answer = match call {
+            Some(call) => respond(call, request.into_body(), &hub, caller).await,
+            None => self.foreign(request, &hub, &caller.seat).await,
+        };
         Ok(answer.unwrap_or_else(|status| {
             hub.stats.refused.add(1);
             status.into_http()
         }))
     }
+
+    /// Hands a request on within limits: those who answer it would wait for the rest for ever. An
+    /// answer without end counts as a subscription.
+    async fn foreign(
+        &mut self,
+        request: Request<Incoming>,
+        hub: &Hub,
+        seat: &Seat,
+    ) -> Result<Response<Body>, Status> {
+        let (head, body) = request.into_parts();
+        let wait = hub.limits.handshake;
+        let (subscribed, body) = match head.uri.path() {
+            HEALTH_CHECK => (None, whole(body, hub).await?),
+            HEALTH_WATCH => (Some(seat.subscribe()?), whole(body, hub).await?),
+            // Of the others only reflection reads what it is sent.
+            _ => (Some(seat.subscribe()?), Body::new(Prompt::new(body, wait))),
+        };
+        let Ok(response) = self.others.call(Request::from_parts(head, body)).await;
+        let Some(subscribed) = subscribed else {
+            return Ok(response);
+        };
+        let counted = move |frame| {
+            let _counts_until_dropped = &subscribed;
+            frame
+        };
+        Ok(response.map(|body| Body::new(body.map_frame(counted))))
+    }
+}
+
+/// The body of a request to the health service, once all of it is there.
+async fn whole(body: Incoming, hub: &Hub) -> Result<Body, Status> {
+    let limit = hub.limits.message_bytes.min(OTHERS_BYTES);
+    let message = read_message(body, limit, hub.limits.handshake).await?;
+    Ok(Body::new(Full::new(framed(&message))))
 }
 
 /// Whose request it is.
@@ -155,39 +196,6 @@ async fn respond(
             Ok(grpc_response(UnaryBody::new(frame)))
         }
     }
-}
-
-/// Reads the one message of a request, `[flag, len32]` and so many bytes.
-async fn read_message(body: Incoming, limit: usize, wait: Duration) -> Result<Bytes, Status> {
-    let whole = timeout(
-        wait,
-        Limited::new(body, limit.saturating_add(PREFIX)).collect(),
-    )
-    .await
-    .map_err(|_| Status::deadline_exceeded("the request took too long to arrive"))?
-    .map_err(|error| {
-        if error.is::<LengthLimitError>() {
-            Status::resource_exhausted(format!("a request has at most {limit} bytes"))
-        } else {
-            Status::cancelled("the request broke off")
-        }
-    })?;
-    let mut frame = whole.to_bytes();
-    let malformed = || Status::invalid_argument("the request is not one gRPC message");
-    if frame.len() < PREFIX {
-        return Err(malformed());
-    }
-    let compressed = frame.get_u8() != 0;
-    let length = frame.get_u32();
-    if compressed {
-        return Err(Status::unimplemented(
-            "compressed requests are not supported",
-        ));
-    }
-    if usize::try_from(length) != Ok(frame.len()) {
-        return Err(malformed());
-    }
-    Ok(frame)
 }
 
 fn decode<M: Message + Default>(message: Bytes) -> Result<M, Status> {

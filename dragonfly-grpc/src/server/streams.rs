@@ -2,6 +2,8 @@
 //!
 //! A view is encoded at most once for each form in use, at the moment a subscriber first needs it.
 
+mod stream;
+
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     task::Waker,
@@ -14,42 +16,14 @@ use dragonfly_core::{
 };
 use tonic::Status;
 
+use self::stream::Stream;
 use super::{
     health::Census,
     stats::Stats,
     subscriber::{Ask, Subscriber},
     view::View,
 };
-use crate::encode::{Encoder, Form, StreamList};
-
-/// A stream: its newest view and that view's encodings.
-#[derive(Debug)]
-struct Stream<V> {
-    view: V,
-    ts_emit: UtcNanos,
-    /// It has ended; a new view revives it.
-    withdrawn: bool,
-    frames: Vec<(Form, Bytes)>,
-}
-
-impl<V: View> Stream<V> {
-    fn replace(&mut self, view: V, ts_emit: UtcNanos) {
-        self.view = view;
-        self.ts_emit = ts_emit;
-        self.frames.clear();
-    }
-
-    /// The newest view in `form`, shared.
-    fn frame(&mut self, form: Form, encoder: &mut Encoder, stats: &Stats) -> Bytes {
-        if let Some((_, frame)) = self.frames.iter().find(|(f, _)| *f == form) {
-            return frame.clone();
-        }
-        let frame = encoder.frame(&self.view, form, self.ts_emit);
-        stats.encoded.add(1);
-        self.frames.push((form, frame.clone()));
-        frame
-    }
-}
+use crate::encode::{Encoder, StreamList};
 
 /// What a subscriber finds when it asks for the next frame.
 #[derive(Debug)]
@@ -73,6 +47,8 @@ pub(super) struct Streams<V> {
     encoder: Encoder,
     clock: Clock,
     closed: bool,
+    /// Whether nobody knows if the flow goes on: nothing is shown as live.
+    in_doubt: bool,
     outbound_bytes: usize,
     stats: Stats,
 }
@@ -85,6 +61,7 @@ impl<V: View> Streams<V> {
             encoder: Encoder::default(),
             clock: Clock::monotonic(),
             closed: false,
+            in_doubt: false,
             outbound_bytes,
             stats,
         }
@@ -95,8 +72,9 @@ impl<V: View> Streams<V> {
         let ts_emit = self.clock.utc();
         self.stats.published.add(views.len() as u64);
         for view in views {
-            let index = self.stream_of(view, ts_emit);
-            self.deliver(index);
+            if let Some(index) = self.stream_of(view, ts_emit) {
+                self.deliver(index);
+            }
         }
     }
 
@@ -105,9 +83,40 @@ impl<V: View> Streams<V> {
         let ts_emit = self.clock.utc();
         let mut index = 0;
         while let Some(stream) = self.streams.get_mut(index) {
+            stream.forget_hidden();
             if !stream.withdrawn {
-                stream.replace(stream.view.withdrawn(), ts_emit);
+                stream.interject(stream.view.withdrawn(), ts_emit);
                 stream.withdrawn = true;
+                self.deliver(index);
+            }
+            index = index.saturating_add(1);
+        }
+    }
+
+    /// Shows nothing as live until there is no doubt any more; what is published meanwhile is kept.
+    pub(super) fn doubt(&mut self) {
+        if std::mem::replace(&mut self.in_doubt, true) {
+            return;
+        }
+        let ts_emit = self.clock.utc();
+        let mut index = 0;
+        while let Some(stream) = self.streams.get_mut(index) {
+            if !stream.withdrawn {
+                stream.hide();
+                stream.interject(stream.view.doubted(), ts_emit);
+                self.deliver(index);
+            }
+            index = index.saturating_add(1);
+        }
+    }
+
+    /// Shows the newest of every stream again.
+    pub(super) fn trust(&mut self) {
+        self.in_doubt = false;
+        let ts_emit = self.clock.utc();
+        let mut index = 0;
+        while let Some(stream) = self.streams.get_mut(index) {
+            if stream.reveal(ts_emit) {
                 self.deliver(index);
             }
             index = index.saturating_add(1);
@@ -139,30 +148,32 @@ impl<V: View> Streams<V> {
         }
     }
 
-    /// Stores the view with its stream and returns the stream's place.
-    fn stream_of(&mut self, view: &V, ts_emit: UtcNanos) -> usize {
+    /// Stores the view with its stream and returns the stream's place if it is to be shown.
+    fn stream_of(&mut self, view: &V, ts_emit: UtcNanos) -> Option<usize> {
         let symbol = view.symbol();
         if let Some(index) = self.find(&symbol)
             && let Some(stream) = self.streams.get_mut(index)
         {
-            stream.withdrawn = false;
-            stream.replace(view.clone(), ts_emit);
-            return index;
+            if self.in_doubt {
+                stream.keep(view.clone());
+                return None;
+            }
+            stream.show(view, ts_emit);
+            return Some(index);
         }
         let index = self.streams.len();
-        self.streams.push(Stream {
-            view: view.clone(),
-            ts_emit,
-            withdrawn: false,
-            frames: Vec::new(),
-        });
+        let mut stream = Stream::new(view.clone(), ts_emit);
+        if self.in_doubt {
+            stream.begin_in_doubt();
+        }
+        self.streams.push(stream);
         for waiting in self.subscribers.iter_mut().flatten() {
             let wanted = waiting.ask.symbol;
             if waiting.stream.is_none() && (wanted.is_empty() || wanted == symbol) {
                 waiting.stream = Some(index);
             }
         }
-        index
+        Some(index)
     }
 
     fn find(&self, symbol: &Symbol) -> Option<usize> {
@@ -316,13 +327,17 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use std::sync::Arc;
 
-    use dragonfly_core::market::ConsolidatedBook;
+    use dragonfly_core::market::{BookEvent, BookState, ConsolidatedBook};
     use proptest::prelude::*;
     use prost::Message as _;
     use tokio::sync::Notify;
 
     use super::*;
-    use crate::{encode::Schema, policy::Policy, proto::v1};
+    use crate::{
+        encode::{Form, Schema},
+        policy::Policy,
+        proto::v1,
+    };
 
     /// Takes what waits; the number and the count of what was skipped of each.
     fn take(streams: &mut Streams<ConsolidatedBook>, place: usize, most: usize) -> Vec<(u64, u64)> {
@@ -349,12 +364,8 @@ mod tests {
             let mut streams = Streams::new(limit, stats.clone());
             let view = |seq| ConsolidatedBook { seq, ..ConsolidatedBook::default() };
             streams.publish(&[view(1)]);
-            let place = streams.subscribe(Ask {
-                symbol: Symbol::EMPTY,
-                form: Form { schema: Schema::V1, depth: 1 },
-                policy: if conflates { Policy::Conflate } else { Policy::EveryUpdate },
-                cut: Arc::new(Notify::new()),
-            }).unwrap();
+            let policy = if conflates { Policy::Conflate } else { Policy::EveryUpdate };
+            let place = streams.subscribe(Ask { policy, ..every_update() }).unwrap();
             let (mut published, mut last, mut told) = (1, 0, 0);
             let whole = [(0, usize::MAX)];
             for (views, takes) in turns.into_iter().chain(whole) {
@@ -372,5 +383,59 @@ mod tests {
             prop_assert_eq!(stats.skipped(), told);
             prop_assert_eq!(stats.queued_bytes(), 0);
         }
+
+        /// Whatever ends, is in doubt or goes on: numbers follow each other, and nothing is live that
+        /// is not known to be.
+        #[test]
+        fn numbers_follow_each_other_and_doubt_shows_nothing_live(
+            acts in prop::collection::vec(0..5_u8, 1..60),
+        ) {
+            let mut streams = Streams::new(usize::MAX, Stats::default());
+            let place = streams.subscribe(every_update()).unwrap();
+            let (mut published, mut last, mut is_live) = (0, 0, false);
+            for act in acts.into_iter().chain([3, 0]) {
+                match act {
+                    1 => streams.withdraw(),
+                    2 => streams.doubt(),
+                    3 => streams.trust(),
+                    _ => {
+                        published += 1;
+                        streams.publish(&[live(published)]);
+                    }
+                }
+                while let Taken::Frame(frame) = streams.take(place, Waker::noop()) {
+                    let book = v1::Book::decode(&frame[5..]).unwrap();
+                    prop_assert!(book.seq == last + 1 || (last, book.seq) == (0, 0));
+                    (last, is_live) = (book.seq, book.live_legs > 0);
+                }
+                prop_assert!(!(streams.in_doubt && is_live));
+                prop_assert!(is_live || !matches!(act, 0 | 4) || streams.in_doubt);
+            }
+            prop_assert!(is_live);
+        }
+    }
+
+    fn every_update() -> Ask {
+        Ask {
+            symbol: Symbol::EMPTY,
+            form: Form {
+                schema: Schema::V1,
+                depth: 1,
+            },
+            policy: Policy::EveryUpdate,
+            cut: Arc::new(Notify::new()),
+        }
+    }
+
+    fn live(seq: u64) -> ConsolidatedBook {
+        let mut view = ConsolidatedBook {
+            seq,
+            ..ConsolidatedBook::default()
+        };
+        view.legs.note(&BookEvent {
+            state: BookState::Live,
+            ..BookEvent::default()
+        });
+        view
     }
 }

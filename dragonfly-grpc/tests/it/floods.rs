@@ -15,6 +15,7 @@ use super::{
         CONTINUATION, END_HEADERS, HEADERS, PING, PREFACE, RST_STREAM, SETTINGS, STREAM_BOOK, call,
         call_headers, connect_from, frame, hello,
     },
+    scarce::limit_files,
     server_program::{Program, connect},
 };
 
@@ -163,10 +164,9 @@ fn churn_and_unknown_symbols_leave_nothing_behind() {
 #[test]
 fn the_server_survives_having_no_file_descriptor_left() {
     run(async {
-        let script = "ulimit -n 48; exec \"$0\" --demo --bind 127.0.0.1:0";
-        let mut command = Command::new("sh");
-        command.args(["-c", script, env!("CARGO_BIN_EXE_dragonflybot-grpc-server")]);
-        let mut target = Target::start(Program::run(command)).await;
+        let mut target = Target::start(Program::start(&["--demo", "--bind", "127.0.0.1:0"])).await;
+        // Others of the machine can take them from it, too.
+        limit_files(&target.program, target.program.open_files() + 20);
         let mut sockets = Vec::new();
         for index in 0..120 {
             sockets.push(connect_from(2 + index / 40, target.address).await);
@@ -184,6 +184,32 @@ fn the_server_survives_having_no_file_descriptor_left() {
         let book = soon(stream.unwrap().into_inner().message()).await.unwrap();
         assert_eq!(book.unwrap().live_legs, 2, "new clients are served again");
         target.serves(3, "no file descriptors").await;
+    });
+}
+
+#[test]
+fn connections_leave_files_for_venues_where_the_system_allows_few() {
+    run(async {
+        let script = "ulimit -n 160; exec \"$0\" --demo --bind 127.0.0.1:0";
+        let mut command = Command::new("sh");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_dragonflybot-grpc-server")]);
+        let mut target = Target::start(Program::run(command)).await;
+        let said = target.program.hears("clients may have 64 connections");
+        assert!(said.contains("WARN") && said.contains("160"), "{said}");
+        let mut sockets = Vec::new();
+        for index in 0..200 {
+            sockets.push(connect_from(2 + index / 40, target.address).await);
+        }
+        // Those that are one too many are closed, the others are not.
+        let last = sockets.last_mut().unwrap();
+        assert_eq!(soon(last.read(&mut [0; 8])).await.unwrap_or(0), 0);
+        target.serves(3, "all places taken").await;
+        assert!(target.program.open_files() <= 160 - 32, "room for venues");
+        target.program.terminate();
+        let (status, _, said) = target.program.finish();
+        assert_eq!(status.code(), Some(0));
+        let failed = |line: &String| line.contains("cannot accept");
+        assert!(!said.iter().any(failed), "{said:#?}");
     });
 }
 

@@ -1,6 +1,6 @@
 //! Requests no library would send.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use dragonfly_grpc::{Server, proto::v1::StreamBookRequest};
@@ -15,8 +15,8 @@ use tokio::{
 use super::{
     bench::{Bench, deep, run, soon},
     http2::{
-        END_HEADERS, HEADERS, PING, STREAM_BOOK, WINDOW_UPDATE, call, call_headers, connect_from,
-        frame, hello,
+        DATA, END_HEADERS, END_STREAM, HEADERS, PING, STREAM_BOOK, WINDOW_UPDATE, call,
+        call_headers, connect_from, frame, hello,
     },
 };
 
@@ -59,6 +59,64 @@ fn a_malformed_request_is_refused_with_a_status() {
         assert_eq!(web.status(), 415);
         let stats = bench.server.stats();
         assert_eq!((stats.subscribers(), stats.refused()), (0, 8));
+    });
+}
+
+/// Waits for the end of the answer to the call on stream 1.
+async fn end_of_answer(socket: &mut TcpStream) {
+    loop {
+        let mut head = [0; 9];
+        soon(socket.read_exact(&mut head)).await.unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        soon(socket.read_exact(&mut payload)).await.unwrap();
+        if (head[3], head[4] & END_STREAM, head[8]) == (HEADERS, END_STREAM, 1) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_request_that_is_not_finished_ends_after_five_seconds_whatever_it_asks() {
+    for path in [
+        STREAM_BOOK,
+        "/dragonfly.v1.MarketData/ListStreams",
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/Watch",
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    ] {
+        run(async {
+            let bench = Bench::new();
+            let mut socket = TcpStream::connect(bench.server.local_addr()).await.unwrap();
+            let opening = [
+                hello(0xffff),
+                frame(HEADERS, END_HEADERS, 1, &call_headers(path)),
+                frame(DATA, 0, 1, b"\0\0\0\x03\xe8\x0a"),
+            ];
+            socket.write_all(&opening.concat()).await.unwrap();
+            tokio::time::pause();
+            let start = tokio::time::Instant::now();
+            end_of_answer(&mut socket).await;
+            let waited = start.elapsed().as_secs_f64();
+            assert!((4.0..6.0).contains(&waited), "{path}: {waited} s");
+        });
+    }
+}
+
+#[test]
+fn what_health_and_reflection_are_asked_is_small() {
+    run(async {
+        let bench = Bench::new();
+        let check = "/grpc.health.v1.Health/Check";
+        // The name of a service of 1,100 bytes.
+        let body: &'static [u8] =
+            Vec::leak([&[0, 0, 0, 0x04, 0x4f, 0x0a, 0xcc, 0x08][..], &[b'x'; 1_100]].concat());
+        let answer = post(&bench, check, "application/grpc", body).await;
+        assert_eq!(answer.headers()["grpc-status"], "8");
+        let answer = post(&bench, check, "application/grpc", b"\0\0\0\0\0").await;
+        let end = soon(answer.into_body().collect()).await.unwrap();
+        assert_eq!(end.trailers().unwrap()["grpc-status"], "0");
     });
 }
 
@@ -328,5 +386,70 @@ fn a_connection_is_read_so_far_a_second_and_no_further() {
         soon(reads.read_exact(&mut answers)).await.unwrap();
         let seconds = start.elapsed().as_secs();
         assert!((6..=9).contains(&seconds), "{seconds} s for a MiB");
+    });
+}
+
+/// Floods with so many pings and reads their answers.
+async fn flood(address: SocketAddr, pings: usize) {
+    let (mut reads, mut writes) = connect_from(2, address).await.into_split();
+    let ping = frame(PING, 0, 0, b"12345678");
+    let bytes = [hello(0xffff), ping.repeat(pings)].concat();
+    let mut answers = vec![0; pings * ping.len()];
+    let write = async {
+        soon(writes.write_all(&bytes)).await.unwrap();
+    };
+    let read = async {
+        soon(reads.read_exact(&mut answers)).await.unwrap();
+    };
+    tokio::join!(write, read);
+}
+
+/// A connection for each part of it, one after the other: what was read of the first ones counts.
+#[test]
+fn a_peer_that_comes_again_has_no_new_budget() {
+    run(async {
+        let bench = Bench::new();
+        tokio::time::pause();
+        let start = tokio::time::Instant::now();
+        for _ in 0..20 {
+            flood(bench.server.local_addr(), 6_000).await;
+        }
+        let seconds = start.elapsed().as_secs();
+        assert!((3..=6).contains(&seconds), "{seconds} s for 2 MiB");
+    });
+}
+
+/// Many connections of one address are read no more than four times as far as one is, and one of them
+/// that sends little does not wait for the others.
+#[test]
+fn the_connections_of_a_peer_are_read_so_far_a_second_together() {
+    run(async {
+        let bench = Bench::new();
+        let address = bench.server.local_addr();
+        let mut quiet = connect_from(2, address).await;
+        quiet.write_all(&hello(0xffff)).await.unwrap();
+        // Its settings and the answer to ours.
+        soon(quiet.read_exact(&mut [0; 9])).await.unwrap();
+        tokio::time::pause();
+        let start = tokio::time::Instant::now();
+        let floods: Vec<_> = (0..32)
+            .map(|_| tokio::spawn(flood(address, 7_500)))
+            .collect();
+        let mut asked = 0;
+        while !floods.iter().all(tokio::task::JoinHandle::is_finished) {
+            let ping = frame(PING, 0, 0, b"quietly!");
+            let sent = tokio::time::Instant::now();
+            quiet.write_all(&ping).await.unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"quietly!") {
+                soon(quiet.read_buf(&mut answer)).await.unwrap();
+            }
+            let waited = sent.elapsed().as_secs_f64();
+            assert!(waited < 1.5, "{waited} s for the answer to a ping");
+            asked += 1;
+        }
+        let seconds = start.elapsed().as_secs();
+        assert!((7..=10).contains(&seconds), "{seconds} s for 4 MiB");
+        assert!(asked > 5, "{asked}");
     });
 }

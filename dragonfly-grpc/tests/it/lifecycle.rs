@@ -17,7 +17,10 @@ use tokio::{
     net::TcpStream,
     time::pause,
 };
-use tonic::transport::{Channel, Endpoint};
+use tonic::{
+    Code,
+    transport::{Channel, Endpoint},
+};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -110,6 +113,24 @@ fn healthy_while_it_runs_ready_while_a_leg_is_live() {
 }
 
 #[test]
+fn a_watch_of_the_health_counts_as_a_subscription_and_a_check_does_not() {
+    run(async {
+        let server = Server::builder().max_subscriptions_per_peer(2);
+        let bench = Bench::of(server.bind("127.0.0.1:0").unwrap());
+        let mut client = HealthClient::new(bench.channel().await);
+        let request = HealthCheckRequest::default();
+        let first = soon(client.watch(request.clone())).await.unwrap();
+        let second = soon(client.watch(request.clone())).await.unwrap();
+        let third = soon(client.watch(request.clone())).await.unwrap_err();
+        assert_eq!(third.code(), Code::ResourceExhausted);
+        assert_eq!(status(&mut client, "").await, ServingStatus::Serving);
+        drop(first);
+        soon(async { while client.watch(request.clone()).await.is_err() {} }).await;
+        drop(second);
+    });
+}
+
+#[test]
 fn reflection_names_every_service() {
     run(async {
         let bench = Bench::new();
@@ -135,6 +156,32 @@ fn reflection_names_every_service() {
         ] {
             assert!(names.iter().any(|n| n == name), "{name} in {names:?}");
         }
+    });
+}
+
+#[test]
+fn reflection_can_be_asked_again_after_a_pause() {
+    run(async {
+        let bench = Bench::new();
+        let mut client = ServerReflectionClient::new(bench.channel().await);
+        let request = ServerReflectionRequest {
+            host: String::new(),
+            message_request: Some(MessageRequest::ListServices(String::new())),
+        };
+        let (ask, asked) = tokio::sync::mpsc::channel(1);
+        let requests = futures_util::stream::unfold(asked, async |mut asked| {
+            asked.recv().await.map(|request| (request, asked))
+        });
+        let mut answers = soon(client.server_reflection_info(requests))
+            .await
+            .unwrap()
+            .into_inner();
+        ask.send(request.clone()).await.unwrap();
+        assert!(soon(answers.message()).await.unwrap().is_some());
+        pause();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        ask.send(request).await.unwrap();
+        assert!(soon(answers.message()).await.unwrap().is_some());
     });
 }
 

@@ -5,16 +5,18 @@ use std::net::SocketAddr;
 use dragonfly_core::market::BookState::{Down, Live};
 use dragonfly_core::market::{BookState, Cause, ConsolidatedBook};
 use dragonfly_core::stage::Service;
+use dragonfly_grpc::proto::v1::{Book, LegCause, LegState, StreamBookRequest};
 use dragonfly_grpc::{BindError, Probes, Server};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+use tonic::Streaming;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use super::bench::{Bench, book, leg, run, soon};
+use super::bench::{Bench, book, deep, leg, run, soon};
 
 /// The whole answer to a request.
 pub(crate) async fn ask(address: SocketAddr, request: &str) -> String {
@@ -110,6 +112,55 @@ fn a_stall_is_told_everywhere_until_it_is_over() {
         assert_eq!(get(address, "/livez").await.0, 200);
         assert!(serving(&bench, "").await);
     });
+}
+
+#[test]
+fn a_stall_withdraws_what_is_shown_until_it_is_over() {
+    run(async {
+        let mut bench = Bench::new();
+        bench.publish(&[deep(7)]);
+        let mut books = books(&bench).await;
+        let first = next(&mut books).await;
+        assert_eq!((first.seq, first.live_legs), (7, 2));
+        let health = bench.server.health();
+        health.set_stalled(Some("stage `bbo` stands still".into()));
+        let doubted = next(&mut books).await;
+        assert_eq!((doubted.seq, doubted.skipped), (8, 0));
+        assert_eq!((doubted.live_legs, doubted.bids.len()), (0, 0));
+        for leg in &doubted.legs {
+            assert_eq!(
+                (leg.state(), leg.cause()),
+                (LegState::Stale, LegCause::Silent)
+            );
+        }
+        // What still moves goes on, but nobody knows about the rest.
+        bench.publish(&[deep(8), deep(9), deep(10)]);
+        let late = next(&mut self::books(&bench).await).await;
+        assert_eq!(
+            (late.seq, late.live_legs),
+            (8, 0),
+            "who comes now is not misled"
+        );
+        assert!(bench.server.health().ready().is_err());
+        health.set_stalled(None);
+        let whole = next(&mut books).await;
+        assert_eq!((whole.seq, whole.skipped, whole.live_legs), (9, 0, 2));
+        assert_eq!(whole.bids.len(), first.bids.len());
+        bench.publish(&[deep(11)]);
+        let after = next(&mut books).await;
+        assert_eq!((after.seq, after.skipped, after.live_legs), (10, 0, 2));
+        assert!(bench.server.health().ready().is_ok());
+    });
+}
+
+async fn books(bench: &Bench) -> Streaming<Book> {
+    let mut client = bench.market_data().await;
+    let books = soon(client.stream_book(StreamBookRequest::default())).await;
+    books.unwrap().into_inner()
+}
+
+async fn next(books: &mut Streaming<Book>) -> Book {
+    soon(books.message()).await.unwrap().unwrap()
 }
 
 #[test]

@@ -54,6 +54,21 @@ fn memory_that_may_not_be_locked_is_refused_with_the_limit() {
     }
 }
 
+#[test]
+fn a_choice_for_the_log_that_means_nothing_is_named() {
+    let script = "RUST_LOG=info,dragonfly=loud exec \"$0\" --bind 127.0.0.1:0 --venues kraken \
+                  --endpoint kraken=wss://127.0.0.1:1/";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_dragonflybot-grpc-server")]);
+    let mut program = Program::run(command);
+    let said = program.hears("RUST_LOG");
+    assert!(
+        said.contains("WARN") && said.contains("dragonfly=loud"),
+        "{said}"
+    );
+    program.address();
+}
+
 /// Starts it with `options`, takes a view, tells it to stop, and waits for its end.
 fn serves_and_stops(options: &[&str]) {
     let (one, other) = (format!("binance={CLOSED}"), format!("bitstamp={CLOSED}"));

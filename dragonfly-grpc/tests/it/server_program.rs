@@ -17,6 +17,7 @@ use dragonfly_grpc::proto::{
         stream_book_request::Policy,
     },
 };
+use rustix::process::Pid;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -133,6 +134,10 @@ impl Program {
         std::fs::read_dir(path).unwrap().count()
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     pub(crate) fn terminate(&self) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-TERM", &pid]).status();
@@ -221,6 +226,11 @@ fn an_endpoint_must_be_a_url_of_a_venue_that_was_asked_for() {
     refused(
         &["--endpoint", "kraken=wss://127.0.0.1:1/"],
         &["--endpoint", "\"kraken\"", "binance, bitstamp"],
+    );
+    let (one, other) = ("binance=wss://127.0.0.1:1/", "binance=wss://127.0.0.1:2/");
+    refused(
+        &["--endpoint", one, "--endpoint", other],
+        &["--endpoint", "binance", "twice"],
     );
 }
 

@@ -46,6 +46,12 @@ fn wrong_probes_are_refused_before_anything_starts() {
     let open = ["--bind", "127.0.0.1:0", "--health-bind", "0.0.0.0:0"];
     refused(&open, &["--health-bind", "0.0.0.0:0", "--insecure"]);
     refused(&["--quorum", "0"], &["'0'", "--quorum", "1..=24"]);
+    refused(&["--quorum", "3"], &["--quorum", "3 venues", "2"]);
+    refused(&["--venues", "kraken", "--quorum", "2"], &["--quorum", "1"]);
+    let two = ["--venues", "kraken:BTC-USD,kraken:BTC-EUR"];
+    let three = [&two[..], &["--quorum", "3"]].concat();
+    refused(&three, &["--quorum", "3 venues", "2"]);
+    refused(&["--demo", "--quorum", "3"], &["--quorum", "3 venues"]);
 }
 
 /// A subscription, and then nothing is read.

@@ -84,7 +84,9 @@ impl Aggregator for Desk {
                     .symbol
                     .strip_prefix(base.as_str())
                     .is_some_and(|r| r.starts_with('-')),
-                Scope::Leg(venue, symbol) => (*venue, *symbol) == event.key(),
+                Scope::Leg(venue, symbol) => {
+                    (*venue, *symbol) == (event.venue, event.native_symbol)
+                }
             };
             match book {
                 Book::Bbo(bbo) if is_meant => bbo.apply(event),

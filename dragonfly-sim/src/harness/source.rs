@@ -145,7 +145,7 @@ impl SocketStage {
             Some(Ok(())) => {
                 self.state = State::Open;
                 self.feed.on_open(now, &mut |event| edge.emit(event));
-                self.line.get().early = self.feed.early();
+                self.line.get().early = Some(self.feed.early());
                 self.send(now);
             }
             Some(Err(refusal)) => {
@@ -176,7 +176,7 @@ impl SocketStage {
                 Some(Incoming::Part(so_far)) => self.hear_part(&so_far, now),
                 Some(Incoming::Pong) => {
                     self.feed.on_alive(now);
-                    Verdict::Continue
+                    self.heed(Verdict::Continue, now)
                 }
                 Some(Incoming::End) => Verdict::Close(Cause::Disconnected),
             };

@@ -54,6 +54,8 @@ pub(super) enum Fate {
     Renew,
     /// Nothing.
     Nothing,
+    /// Nothing, but it may be the book that is wrong: the venue says what is older.
+    Doubtful,
 }
 
 /// How often what happened.
@@ -147,7 +149,11 @@ impl Book {
             return true;
         }
         match rules.numbers {
-            Numbers::None => rules.checksum.is_some(),
+            // A checksum says nothing of what lies below the levels it is made of.
+            Numbers::None => match rules.checksum {
+                Some(levels) => rules.depth <= levels,
+                None => false,
+            },
             Numbers::Increasing => false,
             _ => true,
         }
@@ -156,6 +162,11 @@ impl Book {
     fn fail(&mut self, cause: Cause) -> Fate {
         self.forget(State::Gap, cause);
         Fate::Renew
+    }
+
+    /// It was asked for long ago: whatever comes is its beginning.
+    pub(super) const fn trust(&mut self) {
+        self.least = 0;
     }
 
     /// Takes an update.
@@ -201,7 +212,7 @@ impl Book {
                 return self.conclude(tally);
             }
             let heard = [&self.old_in_a_row[..], &[update.last]].concat();
-            let fate = self.drop_old(update, OLD_IN_A_ROW, tally);
+            let fate = self.drop_old(update, OLD_IN_A_ROW, Fate::Doubtful, tally);
             if matches!(fate, Fate::Renew) {
                 self.least = heard.into_iter().max().unwrap_or(0);
             }
@@ -344,9 +355,14 @@ impl Book {
             Numbers::Previous => !is_old && update.prev == Some(self.seq),
         };
         if !follows && is_old {
-            let is_next = matches!(rules.numbers, Numbers::Next { .. });
             let most = u32::try_from(rules.sync_buffer).unwrap_or(u32::MAX);
-            return self.drop_old(update, if is_next { OLD_IN_A_ROW } else { most }, tally);
+            return match rules.numbers {
+                Numbers::Next { .. } if update.last < self.seq => {
+                    self.drop_old(update, OLD_IN_A_ROW, Fate::Doubtful, tally)
+                }
+                Numbers::Next { .. } => self.drop_old(update, OLD_IN_A_ROW, Fate::Nothing, tally),
+                _ => self.drop_old(update, most, Fate::Nothing, tally),
+            };
         }
         if !follows {
             tally.note(Kind::Gap);
@@ -382,7 +398,7 @@ impl Book {
         self.conclude(tally)
     }
 
-    fn drop_old(&mut self, update: &Update, most: u32, tally: &mut Tally) -> Fate {
+    fn drop_old(&mut self, update: &Update, most: u32, fate: Fate, tally: &mut Tally) -> Fate {
         tally.note(if update.last == self.seq {
             Kind::Duplicate
         } else {
@@ -391,7 +407,7 @@ impl Book {
         self.counts.old += 1;
         self.old_in_a_row.push(update.last);
         if u32::try_from(self.old_in_a_row.len()).is_ok_and(|old| old < most) {
-            return Fate::Nothing;
+            return fate;
         }
         tally.note(Kind::Recount);
         self.counts.gaps += 1;

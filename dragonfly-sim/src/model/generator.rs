@@ -154,6 +154,10 @@ impl Generator {
                 count: self.count(venue, world),
             },
             30..36 => Op::Alive { venue },
+            36..38 => {
+                self.grow(venue, world.setup.venues[venue].stale_after);
+                Op::Part { venue }
+            }
             _ => self.say(venue, book, world),
         }
     }
@@ -169,6 +173,21 @@ impl Generator {
         for _ in 0..more {
             let ns = stale_after / 3 + self.random.below(2);
             self.planned.extend([Op::Wait { ns }, Op::Alive { venue }]);
+        }
+    }
+
+    /// A message that takes long to come, with signs of life between its fragments.
+    fn grow(&mut self, venue: usize, stale_after: u64) {
+        for _ in 0..self.random.below(12) {
+            let ns = match self.random.below(8) {
+                0 => stale_after - self.random.below(2),
+                _ => stale_after / 3 + self.random.below(2),
+            };
+            self.planned.push_back(Op::Wait { ns });
+            if self.random.chance(1, 4) {
+                self.planned.push_back(Op::Alive { venue });
+            }
+            self.planned.push_back(Op::Part { venue });
         }
     }
 
@@ -188,6 +207,9 @@ impl Generator {
         let count = self.count(venue, world);
         for update in &mut updates {
             update.count = count;
+            if let Some(count) = count {
+                update.last = count;
+            }
         }
         Op::Say {
             venue,

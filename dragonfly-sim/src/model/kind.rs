@@ -110,6 +110,8 @@ kinds! {
     StaleBook "stale-book"
     /// a connection nothing is heard of for too long
     StaleLink "stale-link"
+    /// a message that goes on growing before it is whole
+    SlowMessage "slow-message"
     /// a book that does not come in time
     SyncOverdue "sync-overdue"
     /// a book that stays crossed for too long

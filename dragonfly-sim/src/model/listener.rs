@@ -1,11 +1,16 @@
 //! What a listener makes of one connection: which books it tells of, what it asks for, and when
 //! silence calls for something.
 
+mod kept;
+mod waiting;
+
+use kept::Kept;
+
 use super::{
     book::{Book, Cause, Fate, OLD_IN_A_ROW, State},
     kind::{Kind, Tally},
     setup::{Numbers, Rules},
-    wire::Update,
+    wire::{Shape, Update},
 };
 
 /// How often in a row a book is asked for in vain before the connection is made anew, and how often
@@ -38,23 +43,6 @@ pub(super) enum Answer {
     Bad,
 }
 
-#[derive(Clone, Debug)]
-struct Kept {
-    book: Book,
-    touched: u64,
-    since: u64,
-    doubted: Option<u64>,
-    in_vain: u32,
-    /// How often it was refused since it was last live.
-    refusals: u32,
-    /// When so many asks in a row are allowed again.
-    rested_at: u64,
-    told: Option<Told>,
-    stamps: (Option<u64>, u64),
-    /// Whether the book had an empty side when it was last live, and fewer levels than are shown.
-    was_short: (bool, bool),
-}
-
 /// What is known of a message while its updates are taken.
 #[derive(Debug, Default)]
 struct Said {
@@ -71,6 +59,8 @@ pub(super) struct Listener {
     pub(super) rules: Rules,
     books: Vec<Kept>,
     heard: Option<u64>,
+    /// Since when a message is under way, and when it last grew.
+    growing: Option<(u64, u64)>,
     /// The connection's count: the last number, how many old ones came in a row, the last of them.
     count: (Option<u64>, u32, Option<u64>),
     bad_in_a_row: u32,
@@ -80,23 +70,12 @@ pub(super) struct Listener {
 
 impl Listener {
     pub(super) fn new(venue: usize, rules: Rules) -> Self {
-        let kept = Kept {
-            book: Book::new(),
-            touched: 0,
-            since: 0,
-            doubted: None,
-            in_vain: 0,
-            refusals: 0,
-            rested_at: 0,
-            told: None,
-            stamps: (None, 0),
-            was_short: (false, false),
-        };
         let mut listener = Self {
             venue,
-            books: vec![kept; rules.books],
+            books: vec![Kept::new(); rules.books],
             rules,
             heard: None,
+            growing: None,
             count: (None, 0, None),
             bad_in_a_row: 0,
             events: Vec::new(),
@@ -174,7 +153,7 @@ impl Listener {
     pub(super) fn up(&mut self, now: u64, tally: &mut Tally) {
         tally.note(Kind::LinkUp);
         self.count = (None, 0, None);
-        self.heard = Some(now);
+        (self.heard, self.growing) = (Some(now), None);
         self.bad_in_a_row = 0;
         self.forget_all(State::Syncing, Cause::Subscribed, now);
     }
@@ -183,7 +162,7 @@ impl Listener {
     pub(super) fn down(&mut self, cause: Cause, now: u64, tally: &mut Tally) {
         tally.note(Kind::LinkDown);
         self.count = (None, 0, None);
-        self.heard = None;
+        (self.heard, self.growing) = (None, None);
         self.forget_all(State::Down, cause, now);
     }
 
@@ -209,14 +188,14 @@ impl Listener {
 
     /// A sign of life.
     pub(super) const fn alive(&mut self, now: u64) {
-        if self.heard.is_some() {
+        if self.heard.is_some() && self.growing.is_none() {
             self.heard = Some(now);
         }
     }
 
     /// A message that is no market data.
     pub(super) fn heartbeat(&mut self, count: Option<u64>, now: u64, tally: &mut Tally) -> Answer {
-        self.heard = Some(now);
+        self.whole(now);
         if self.rules.numbers == Numbers::Connection
             && self.skips(count, &mut Said::default(), tally).1
         {
@@ -234,7 +213,7 @@ impl Listener {
         now: u64,
         tally: &mut Tally,
     ) -> Vec<Answer> {
-        self.heard = Some(now);
+        self.whole(now);
         let (mut failed, mut has_stranger, mut said) = (Vec::new(), false, Said::default());
         for update in updates {
             if self.rules.numbers == Numbers::Connection
@@ -326,7 +305,8 @@ impl Listener {
                 continue;
             }
             if self.books[at].book.would_show_loss(&self.rules) {
-                self.books[at].doubted.get_or_insert(now);
+                let doubt = (now, Cause::BadMessages);
+                self.books[at].doubted.get_or_insert(doubt);
             } else {
                 self.forget(at, State::Gap, Cause::BadMessages, now);
             }
@@ -347,11 +327,14 @@ impl Listener {
         let before = (kept.book.state, kept.book.epoch, kept.book.seq);
         let fate = kept.book.take(update, &self.rules, tally);
         let after = (kept.book.state, kept.book.epoch, kept.book.seq);
-        if fate == Fate::Nothing {
+        if fate == Fate::Doubtful && before.0 == State::Live {
+            kept.doubted.get_or_insert((now, Cause::SequenceGap));
+        }
+        if matches!(fate, Fate::Nothing | Fate::Doubtful) {
             return false;
         }
         kept.doubted = None;
-        if fate == Fate::Shown && after == before {
+        if fate == Fate::Shown && after == before && update.shape == Shape::Image {
             kept.touched = now;
             return false;
         }
@@ -392,9 +375,12 @@ impl Listener {
                     false => Some(rules.stale_after),
                     true => rules.renew_after,
                 };
-                let quiet = quiet.map(|after| kept.touched + after);
-                let doubt = kept.doubted.map(|at| at + rules.stale_after);
-                quiet.into_iter().chain(doubt).min()
+                let doubt = kept.doubted.map(|(at, _)| at + rules.stale_after);
+                quiet
+                    .map(|after| kept.touched + after)
+                    .into_iter()
+                    .chain(doubt)
+                    .min()
             }
             State::Crossed => Some(kept.since + rules.stale_after),
             State::Closed => {
@@ -408,35 +394,6 @@ impl Listener {
         }
     }
 
-    /// When the next thing is to be done.
-    pub(super) fn due(&self) -> Option<u64> {
-        let heard = self.heard?;
-        let books = self.books.iter().filter_map(|kept| self.book_due(kept));
-        books.chain([heard + self.rules.stale_after]).min()
-    }
-
-    /// Does one thing that is due.
-    pub(super) fn act(&mut self, now: u64, tally: &mut Tally) -> Option<Answer> {
-        let heard = self.heard?;
-        if heard + self.rules.stale_after <= now {
-            tally.note(Kind::StaleLink);
-            for at in 0..self.books.len() {
-                if self.books[at].book.state == State::Live {
-                    self.fall_silent(at);
-                    self.begin(at, now);
-                    self.tell(at);
-                }
-            }
-            self.heard = None;
-            return Some(Answer::Reconnect(Cause::Silent));
-        }
-        let is_due = |kept: &Kept| self.book_due(kept).is_some_and(|due| due <= now);
-        let at = self.books.iter().position(is_due)?;
-        let answer = self.overdue(at, now, tally);
-        self.tell(at);
-        Some(answer)
-    }
-
     fn fall_silent(&mut self, at: usize) {
         let book = &mut self.books[at].book;
         (book.state, book.cause) = (State::Stale, Cause::Silent);
@@ -447,29 +404,31 @@ impl Listener {
         let others_live = (0..self.books.len()).any(|other| other != at && is_live(other));
         let kept = &mut self.books[at];
         let state = kept.book.state;
-        let is_doubted = kept
-            .doubted
-            .is_some_and(|since| since + self.rules.stale_after <= now);
-        match state {
-            State::Live if is_doubted => {
+        let old = now.checked_sub(self.rules.stale_after);
+        let doubt = kept.doubted.filter(|doubt| Some(doubt.0) <= old);
+        match (state, doubt) {
+            (State::Live, Some((_, cause))) => {
                 tally.note(Kind::DoubtOverdue);
-                kept.book.forget(State::Gap, Cause::BadMessages);
+                kept.book.forget(State::Gap, cause);
             }
-            State::Live => {
+            (State::Live, None) => {
                 tally.note(Kind::StaleBook);
                 self.fall_silent(at);
             }
-            State::Crossed => {
+            (State::Crossed, _) => {
                 tally.note(Kind::CrossedOverdue);
                 kept.book.forget(State::Gap, Cause::CrossedBook);
             }
-            State::Closed => {
+            (State::Closed, _) => {
                 tally.note(Kind::AskedAgain);
                 kept.book.forget(State::Syncing, Cause::Subscribed);
                 self.begin(at, now);
                 return Answer::Renew(at);
             }
-            _ => tally.note(Kind::SyncOverdue),
+            _ => {
+                tally.note(Kind::SyncOverdue);
+                kept.book.trust();
+            }
         }
         self.begin(at, now);
         let kept = &mut self.books[at];
@@ -479,20 +438,5 @@ impl Listener {
             return Answer::Reconnect(Cause::Silent);
         }
         Answer::Renew(at)
-    }
-}
-
-impl Kept {
-    fn note_size(&mut self, rules: &Rules, tally: &mut Tally) {
-        let (bids, asks) = (&self.book.bids.levels, &self.book.asks.levels);
-        let least = bids.len().min(asks.len());
-        let is_short = (least == 0, least < rules.depth);
-        if is_short.0 && !self.was_short.0 {
-            tally.note(Kind::EmptySide);
-        }
-        if is_short.1 && !self.was_short.1 {
-            tally.note(Kind::FewLevels);
-        }
-        self.was_short = is_short;
     }
 }

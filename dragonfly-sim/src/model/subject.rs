@@ -215,6 +215,7 @@ impl Subject {
             Op::Alive { venue } if self.ears[*venue].is_up => {
                 self.ears[*venue].listener.on_alive(now);
             }
+            Op::Part { venue } if self.ears[*venue].is_up => self.grow(*venue),
             Op::Refuse { venue, book } if self.ears[*venue].is_up => {
                 let symbol = book.and_then(|book| self.ears[*venue].symbols.get(book).copied());
                 self.link(*venue, Link::Refused(symbol));
@@ -227,6 +228,14 @@ impl Subject {
                 }
             }
         }
+    }
+
+    fn grow(&mut self, at: usize) {
+        let Self { ears, events, .. } = self;
+        let ear = &mut ears[at];
+        let spoiled = &mut ear.events;
+        ear.listener
+            .on_part(b"", self.now, &mut |event| spoiled.pass(event, events));
     }
 
     fn hear(&mut self, at: usize, message: &mut [u8]) {

@@ -187,6 +187,8 @@ pub(super) enum Op {
     Garbage { venue: usize },
     /// A sign of life that is no message.
     Alive { venue: usize },
+    /// More of a message comes that is not whole yet; the next message is its end.
+    Part { venue: usize },
     /// The connection is made, anew where there was one.
     Up { venue: usize },
     /// The connection is lost, or could not be made.
@@ -217,6 +219,7 @@ impl Op {
             | Self::Heartbeat { venue, .. }
             | Self::Garbage { venue }
             | Self::Alive { venue }
+            | Self::Part { venue }
             | Self::Up { venue }
             | Self::Down { venue }
             | Self::Refuse { venue, .. } => Some(*venue),
@@ -282,6 +285,7 @@ impl fmt::Display for Op {
             },
             Self::Garbage { venue } => write!(f, "venue {venue} sends garbage"),
             Self::Alive { venue } => write!(f, "venue {venue} sends a pong"),
+            Self::Part { venue } => write!(f, "venue {venue} sends more of a message"),
             Self::Up { venue } => write!(f, "venue {venue} is connected"),
             Self::Down { venue } => write!(f, "venue {venue} is cut off"),
             Self::Refuse { venue, book } => match book {

@@ -126,6 +126,7 @@ impl World {
             Op::Heartbeat { count, .. } => vec![listener.heartbeat(*count, now, tally)],
             Op::Garbage { .. } => listener.message(&[], true, now, tally),
             Op::Alive { .. } => return listener.alive(now),
+            Op::Part { .. } => return listener.part(now, tally),
             Op::Refuse { book, .. } => return listener.refused(*book, now, tally),
             _ => return,
         };

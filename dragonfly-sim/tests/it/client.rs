@@ -56,7 +56,7 @@ pub(crate) fn connect(
     let address = url.strip_prefix("wss://").unwrap();
     let (host, port) = address.split('/').next().unwrap().rsplit_once(':').unwrap();
     let host = host.trim_matches(['[', ']']);
-    let ip: IpAddr = host.parse().unwrap_or(Ipv4Addr::LOCALHOST.into());
+    let ip: IpAddr = host.parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let address = SocketAddr::new(ip, port.parse().unwrap());
     let tcp = TcpStream::connect_timeout(&address, patience);
     let tcp = tcp.map_err(|error| error.to_string())?;

@@ -60,7 +60,7 @@ fn open(spec: &'static Spec) -> Feed<Box<dyn Subscriber>, Books> {
 }
 
 fn hear(feed: &mut Feed<Box<dyn Subscriber>, Books>, cut: u8, message: &[u8], now: Now) -> Verdict {
-    if feed.early().is_some_and(|least| message.len() >= least) {
+    if message.len() >= feed.early() {
         let cut = usize::from(cut) * message.len() / 256;
         if feed.on_part(&message[..cut], now, &mut check) != Verdict::Continue {
             return Verdict::Close(Cause::BadMessages);

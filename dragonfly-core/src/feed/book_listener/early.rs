@@ -2,7 +2,7 @@
 
 use super::{BookListener, Emit, TrackedBook, find};
 use crate::{
-    clock::Now,
+    clock::{Nanos, Now},
     feed::Decoder,
     market::{BookState, BookSync, BookUpdate, Cause, Level, SequenceRule, Symbol, UpdateKind},
 };
@@ -10,9 +10,16 @@ use crate::{
 /// A message that is on its way, and what has been shown of it.
 #[derive(Debug, Default)]
 pub(super) struct Early {
-    /// Whether a part of a message has come whose end has not.
-    is_open: bool,
+    /// The message of which a part has come and the end has not.
+    pub(super) under_way: Option<UnderWay>,
     shown: Option<Shown>,
+}
+
+/// When a part of a message first came, and when the last one did.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UnderWay {
+    since: Nanos,
+    pub(super) grown: Nanos,
 }
 
 /// An image that went out before its message was whole.
@@ -26,11 +33,6 @@ struct Shown {
 }
 
 impl Early {
-    /// A message is whole; true when parts of it came before.
-    pub(super) const fn end(&mut self) -> bool {
-        std::mem::replace(&mut self.is_open, false)
-    }
-
     /// The whole message has an update of the book of which something has been shown.
     #[inline]
     pub(super) fn compare(&mut self, book: &TrackedBook, update: &BookUpdate) {
@@ -43,10 +45,26 @@ impl Early {
 }
 
 impl<D: Decoder> BookListener<D> {
+    /// A message is whole; true when parts of it came before. What could only come behind it has as
+    /// much time left as before.
+    pub(super) fn end_parts(&mut self, now: Nanos) -> bool {
+        let Some(UnderWay { since, .. }) = self.early.under_way.take() else {
+            return false;
+        };
+        for book in &mut self.books {
+            book.excuse(since, now);
+        }
+        self.reschedule();
+        true
+    }
+
     /// Reads what has come of a message, and shows the image in it if nothing can speak against it
     /// but the rest of the message.
     pub(super) fn read_part(&mut self, so_far: &[u8], now: Now, emit: Emit<'_>) {
-        let is_first = !std::mem::replace(&mut self.early.is_open, true);
+        let grown = now.mono;
+        let before = self.early.under_way;
+        let since = before.map_or(grown, |message| message.since);
+        self.early.under_way = Some(UnderWay { since, grown });
         let Self {
             telling,
             decoder,
@@ -59,7 +77,7 @@ impl<D: Decoder> BookListener<D> {
         } = self;
         update.clear();
         if let Some(decoder) = decoder.early() {
-            if is_first {
+            if before.is_none() {
                 decoder.begin();
             }
             decoder.part(so_far, update, &mut |update| {

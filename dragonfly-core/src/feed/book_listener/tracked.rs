@@ -9,7 +9,8 @@ use crate::{
     clock::{Nanos, Now, UtcNanos},
     feed::{Budget, Heard},
     market::{
-        BookEvent, BookRules, BookState, BookSync, BookUpdate, Cause, Depth, Outcome, Symbol, Venue,
+        BookEvent, BookRules, BookState, BookSync, BookUpdate, Cause, Depth, Outcome, Symbol,
+        UpdateKind, Venue,
     },
 };
 
@@ -53,8 +54,9 @@ pub struct TrackedBook {
     pub(super) touched: Nanos,
     /// When its present state began.
     since: Nanos,
-    /// Since when an update of its own may be missing: one that could not be understood.
-    doubted: Option<Nanos>,
+    /// Since when an update of its own may be missing: one that could not be understood, or what has
+    /// come since is older than the book.
+    doubted: Option<(Nanos, Cause)>,
     renewals: u32,
     /// How often in a row it was refused.
     refusals: u32,
@@ -147,13 +149,28 @@ impl TrackedBook {
         (self.since, self.touched, self.doubted) = (now, now, None);
     }
 
+    /// What decides when something is to be done about it: its state, and whether it is doubted.
+    #[inline]
+    pub(super) const fn urgency(&self) -> (BookState, bool) {
+        (self.sync.state(), self.doubted.is_some())
+    }
+
+    /// A message was under way for so long, and this book's own had to wait behind it.
+    pub(super) fn excuse(&mut self, since: Nanos, now: Nanos) {
+        if self.sync.state() != BookState::Live {
+            for from in [&mut self.touched, &mut self.since] {
+                *from = *from + (now - since.max(*from));
+            }
+        }
+    }
+
     /// When something is to be done about this book's own silence.
     pub(super) fn deadline(&self, rules: &BookRules) -> Option<Nanos> {
         match self.sync.state() {
             BookState::Live => {
                 let own = (!rules.heartbeats_count).then_some(rules.stale_after);
                 let quiet = own.or(rules.renew_after).map(|after| self.touched + after);
-                let doubt = self.doubted.map(|at| at + rules.stale_after);
+                let doubt = self.doubted.map(|(at, _)| at + rules.stale_after);
                 [quiet, doubt].into_iter().flatten().min()
             }
             BookState::Stale | BookState::Syncing | BookState::Gap => {
@@ -195,11 +212,16 @@ impl TrackedBook {
         let image = (before, self.sync.epoch(), self.sync.seq());
         let outcome = self.sync.apply(update);
         self.reached = self.reached.min(self.sync.reached());
-        if outcome == Outcome::Ignored {
+        if outcome == Outcome::Old && before == BookState::Live {
+            self.doubted.get_or_insert((now.mono, Cause::SequenceGap));
+        }
+        if matches!(outcome, Outcome::Ignored | Outcome::Old) {
             return false;
         }
         let proved = (BookState::Live, self.sync.epoch(), self.sync.seq());
-        if outcome == Outcome::Live && image == proved {
+        // Of several changes in one message the later ones have its number too.
+        let is_whole = update.kind == UpdateKind::Image;
+        if is_whole && outcome == Outcome::Live && image == proved {
             // The same once more: a sign of life, and no news.
             (self.touched, self.doubted) = (now.mono, None);
             return false;
@@ -224,12 +246,12 @@ impl TrackedBook {
 
     /// A message was not understood that may have been this book's. True when the book has been
     /// withdrawn, because what follows would not show that it is missing.
-    pub(super) fn doubt(&mut self, now: Nanos) -> bool {
+    pub(super) fn doubt(&mut self, depth: usize, now: Nanos) -> bool {
         if self.sync.state() != BookState::Live {
             return false;
         }
-        if self.sync.shows_loss() {
-            self.doubted.get_or_insert(now);
+        if self.sync.shows_loss(depth) {
+            self.doubted.get_or_insert((now, Cause::BadMessages));
             return false;
         }
         self.sync.reset(BookState::Gap, Cause::BadMessages);
@@ -242,12 +264,14 @@ impl TrackedBook {
     pub(super) fn overdue(&mut self, rules: &BookRules, now: Nanos, others: bool) -> Heard {
         let state = self.sync.state();
         match state {
-            BookState::Live if self.doubted.is_some_and(|at| at + rules.stale_after <= now) => {
-                self.sync.reset(BookState::Gap, Cause::BadMessages);
-            }
-            BookState::Live => {
-                self.sync.silent();
-            }
+            BookState::Live => match self.doubted {
+                Some((at, cause)) if at + rules.stale_after <= now => {
+                    self.sync.reset(BookState::Gap, cause);
+                }
+                _ => {
+                    self.sync.silent();
+                }
+            },
             BookState::Crossed => {
                 self.sync.reset(BookState::Gap, Cause::CrossedBook);
             }
@@ -257,7 +281,7 @@ impl TrackedBook {
                 self.changed_at(now);
                 return Heard::Renew(self.native_symbol);
             }
-            _ => {}
+            _ => self.sync.begin_anew(),
         }
         self.changed_at(now);
         self.renewals += 1;

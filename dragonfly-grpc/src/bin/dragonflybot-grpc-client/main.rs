@@ -57,7 +57,10 @@ fn main() -> ExitCode {
             return ExitCode::from(USAGE);
         }
     };
-    let mut end = Ok(End::Done);
+    // Stands where nothing ran.
+    let mut end = Ok(End::Failed(
+        "the system lets no runtime start (is there a file descriptor left?)".into(),
+    ));
     (TOKIO.run)(Box::pin(async { end = run(&options, &client).await }));
     match end {
         Ok(End::Done) => ExitCode::SUCCESS,

@@ -20,7 +20,7 @@ const EQUIVALENCE: &str =
     "Bybit's BTC-USDT and Coinbase's BTC-USD are merged as if 1 USDT were 1 USD.";
 
 /// The demo's venues and what is asked of each; Bybit was recorded at a depth of 200.
-const VENUES: [(&str, &str, Option<usize>); 2] = [
+pub(crate) const VENUES: [(&str, &str, Option<usize>); 2] = [
     ("bybit", "BTC-USDT", Some(200)),
     ("coinbase-advanced", "BTC-USD", None),
 ];

@@ -1,10 +1,11 @@
 //! The command line.
 
-use std::{path::PathBuf, str::FromStr, time::Duration};
+use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::{Parser, ValueEnum};
 use dragonfly_core::{
     clock::Nanos,
+    market::{Instrument, InstrumentError},
     run::{RunOptions, Threads, Wait},
 };
 
@@ -72,6 +73,7 @@ pub(crate) struct Options {
     pub(crate) quorum: Option<u8>,
 
     /// Connects to a venue at another address, such as a proxy or a simulator; may be repeated.
+    /// VENUE:INSTRUMENT=wss://.. is for that instrument alone.
     #[arg(
         long,
         value_name = "VENUE=wss://HOST:PORT/PATH",
@@ -161,24 +163,51 @@ fn time(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "it must be from 1us to 60s".into())
 }
 
-/// Another address for a venue.
+/// Another address for a venue, or for one of its instruments.
 #[derive(Clone, Debug)]
 pub(crate) struct Endpoint {
     pub(crate) venue: String,
+    pub(crate) instrument: Option<Instrument>,
     pub(crate) url: String,
+}
+
+impl Endpoint {
+    /// Whether it is where this instrument is asked for.
+    pub(crate) fn is_for(&self, venue: &str, instrument: &Instrument) -> bool {
+        self.venue == venue && self.instrument.is_none_or(|only| only == *instrument)
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.instrument {
+            Some(instrument) => write!(f, "{}:{instrument}", self.venue),
+            None => f.write_str(&self.venue),
+        }
+    }
 }
 
 impl FromStr for Endpoint {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('=') {
-            Some((venue, url)) if !venue.is_empty() && !url.is_empty() => Ok(Self {
-                venue: venue.into(),
-                url: url.into(),
-            }),
-            _ => Err("write VENUE=wss://HOST:PORT/PATH".into()),
+        let form = || "write VENUE=wss://HOST:PORT/PATH".to_owned();
+        let (place, url) = text.split_once('=').ok_or_else(form)?;
+        let (venue, instrument) = match place.split_once(':') {
+            Some((venue, only)) => {
+                let instrument = only.parse().map_err(|e: InstrumentError| e.to_string())?;
+                (venue, Some(instrument))
+            }
+            None => (place, None),
+        };
+        if venue.is_empty() || url.is_empty() {
+            return Err(form());
         }
+        Ok(Self {
+            venue: venue.into(),
+            instrument,
+            url: url.into(),
+        })
     }
 }
 

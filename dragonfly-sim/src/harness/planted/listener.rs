@@ -115,6 +115,10 @@ impl Listener for Spoiled {
         self.listener.on_alive(now);
     }
 
+    fn wants(&self, native_symbol: Symbol) -> bool {
+        self.listener.wants(native_symbol)
+    }
+
     fn deadline(&self) -> Option<Nanos> {
         self.listener.deadline()
     }

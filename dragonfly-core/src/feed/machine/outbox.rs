@@ -1,0 +1,57 @@
+//! What a feed has to send, in its turn.
+
+use super::{Feed, Request};
+use crate::{
+    clock::Nanos,
+    feed::{Ask, Listener, Subscriber},
+    market::Symbol,
+};
+
+/// Something to send.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    Text(Vec<u8>),
+    Ping,
+    /// The requests that ask for an instrument again, if it is still to be asked for when their turn
+    /// has come.
+    Again(Symbol, Vec<Vec<u8>>),
+}
+
+impl<S: Subscriber, L: Listener> Feed<S, L> {
+    /// The next thing to send, as far as the venue's budget allows.
+    pub fn request(&mut self, now: Nanos) -> Option<Request<'_>> {
+        if self.policy.messages.next_at(now) > now {
+            return None;
+        }
+        loop {
+            match self.outbox.pop_front()? {
+                // What was missing may have come.
+                Outgoing::Again(symbol, _) if !self.listener.wants(symbol) => {}
+                Outgoing::Again(_, texts) => {
+                    let texts = texts.into_iter().rev();
+                    texts.for_each(|text| self.outbox.push_front(Outgoing::Text(text)));
+                }
+                Outgoing::Text(text) => {
+                    self.policy.messages.take(now);
+                    self.sending = text;
+                    return Some(Request::Text(&self.sending));
+                }
+                Outgoing::Ping => {
+                    self.policy.messages.take(now);
+                    return Some(Request::Ping);
+                }
+            }
+        }
+    }
+
+    /// One that waits for its turn, as the venue's budget has it, need not wait twice.
+    pub(super) fn ask_again(&mut self, symbol: Symbol) {
+        let is_same = |o: &Outgoing| matches!(o, Outgoing::Again(other, _) if *other == symbol);
+        if !self.outbox.iter().any(is_same) {
+            let mut texts = Vec::new();
+            let mut send = |text: &[u8]| texts.push(text.to_vec());
+            self.subscriber.subscribe(Ask::Again(symbol), &mut send);
+            self.outbox.push_back(Outgoing::Again(symbol, texts));
+        }
+    }
+}
