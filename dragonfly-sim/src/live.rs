@@ -46,6 +46,12 @@
 //! * Records come in the order of their times, from one thread, the one that serves: a sink that
 //!   takes long holds everything up.
 //!
+//! # What is demanded of a client
+//!
+//! As at the venues: at Coinbase something has to be subscribed within 5 s; Binance pings every 20 s and
+//! closes who does not answer within 60 s, Bitstamp pings every 54 s; Kraken closes who has nothing
+//! subscribed and says nothing for 60 s. While a fault holds a connection up, nothing is demanded on it.
+//!
 //! # What a fault is counted by
 //!
 //! Messages: that it was sent (or held back). Connections: that the venue did it. Certificates: that

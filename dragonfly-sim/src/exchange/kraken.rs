@@ -266,7 +266,7 @@ impl<'a> Request<'a> {
             symbols,
             depth,
             has_snapshot,
-            id: request.get("req_id"),
+            id: request.get("req_id").filter(|id| !id.is_null()),
         })
     }
 

@@ -102,7 +102,11 @@ fn check_judges_the_views_its_help_shows_and_refuses_to_judge_none() {
 
 #[test]
 fn another_loopback_address_is_printed_and_certified() {
-    for bind in ["127.0.0.2:0", "[::1]:0"] {
+    // Not every machine has both.
+    let has_address = |bind: &&str| TcpListener::bind(bind).is_ok();
+    let binds = ["127.0.0.2:0", "[::1]:0"].into_iter().filter(has_address);
+    assert!(binds.clone().next().is_some());
+    for bind in binds {
         let host = bind.trim_end_matches(":0");
         let mut options = options("kraken");
         options.bind = bind.parse().unwrap();
