@@ -145,6 +145,9 @@ impl Drop for Ticket {
 
 /// The reading end of a wire, outside the flow. Making room wakes the stages that wait for it, and
 /// so does dropping it.
+///
+/// Whoever holds it and does not read fills the queue: the flow then waits, and every other reader with it,
+/// unless the queue is one that loses what is not read ([`latest`](crate::queue::latest)).
 pub struct Tap<C: Consumer> {
     consumer: C,
     // After the consumer: its end must be visible to whoever this wakes.

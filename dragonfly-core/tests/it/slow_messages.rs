@@ -3,8 +3,8 @@
 
 use dragonfly_core::{
     clock::Nanos,
-    feed::{FeedPolicy, Verdict},
-    market::{BookRules, BookState, Cause, SequenceRule},
+    feed::Verdict,
+    market::{BookState, Cause, SequenceRule},
 };
 
 use super::feed_bench::{Bench, state};
@@ -12,18 +12,7 @@ use super::feed_bench::{Bench, state};
 const CLOSED: Verdict = Verdict::Close(Cause::Silent);
 
 fn opened() -> Bench {
-    let rules = BookRules {
-        sequence: SequenceRule::Next { restart: None },
-        renew_after: None,
-        ..BookRules::default()
-    };
-    let mut bench = Bench::new(rules, FeedPolicy::default());
-    bench
-        .feed
-        .on_open(bench.now, &mut |event| bench.events.push(event));
-    bench.events.clear();
-    assert_eq!(bench.sent(), ["subscribe"]);
-    bench
+    Bench::open(SequenceRule::Next { restart: None })
 }
 
 impl Bench {
