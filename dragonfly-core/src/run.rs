@@ -169,7 +169,8 @@ fn live(task: RootTask, crew: Vec<Node>, host: Host, core: Option<usize>) {
     let ran = catch_unwind(AssertUnwindSafe(|| (host.run)(life)));
     if ran.is_err() {
         shared.fault("the thread's host", "panicked");
-    } else if !has_lived {
+    }
+    if !has_lived {
         shared.not_run(thread, host.name);
     }
     shared.ended(thread);

@@ -165,10 +165,12 @@ impl Book<'_> {
     /// What is wrong with having both.
     fn clash(&self, other: &Self) -> Option<OpenError> {
         let is_elsewhere = self.address != other.address;
-        if !is_elsewhere && self.native != other.native
-            || self.url != other.url
-            || self.venue != other.venue
-        {
+        let is_same = match is_elsewhere {
+            // Over whatever address: the two would be one leg, or one book counted twice.
+            false => self.native == other.native,
+            true => self.url.trim_end_matches('/') == other.url.trim_end_matches('/'),
+        };
+        if self.venue != other.venue || !is_same {
             return None;
         }
         let (venue, first, other) = (self.venue, self.instrument, other.instrument);

@@ -189,6 +189,10 @@ impl Server {
         Ok(())
     }
 
+    fn is_stalled(&self) -> bool {
+        self.hub.readiness.borrow().stalled.is_some()
+    }
+
     fn note_readiness(&self, change: impl FnOnce(&mut health::Readiness)) {
         self.hub.readiness.send_if_modified(|readiness| {
             let before = (readiness.books, readiness.liquidity, readiness.closing);
@@ -211,16 +215,18 @@ async fn sweep(hub: Arc<Hub>, mut phase: watch::Receiver<Phase>) {
 /// Shows nothing as live while a thread of the flow stands still: whose levels it would have changed,
 /// nobody knows.
 async fn withdraw_in_stalls(hub: Weak<Hub>, mut changes: watch::Receiver<health::Readiness>) {
-    let mut in_doubt = false;
     loop {
         let stands = changes.borrow_and_update().stalled.is_some();
+        // What is published during a stall is in doubt before this is woken.
+        let Some(in_doubt) = hub.upgrade().map(|hub| hub.in_doubt()) else {
+            return;
+        };
         if stands != in_doubt {
             if !stands && is_stalled_within(AFTER_STALL, &mut changes).await {
                 continue;
             }
             let Some(hub) = hub.upgrade() else { return };
             hub.doubt(stands);
-            in_doubt = stands;
         }
         if changes.changed().await.is_err() {
             return;
@@ -291,7 +297,12 @@ impl Service for Server {
 
 impl Serve<ConsolidatedBook> for Server {
     fn publish(&mut self, items: &[ConsolidatedBook]) {
+        let is_stalled = self.is_stalled();
         let mut books = lock(&self.hub.books);
+        if is_stalled {
+            // A thread that goes on after a stall of its own is here before anybody else.
+            books.doubt();
+        }
         books.publish(items);
         let census = books.census(self.hub.limits.quorum);
         self.note_readiness(|r| r.books = census);
@@ -309,7 +320,12 @@ impl Serve<ConsolidatedBook> for Server {
 
 impl Serve<AggregatedBook> for Server {
     fn publish(&mut self, items: &[AggregatedBook]) {
+        let is_stalled = self.is_stalled();
         let mut liquidity = lock(&self.hub.liquidity);
+        if is_stalled {
+            // A thread that goes on after a stall of its own is here before anybody else.
+            liquidity.doubt();
+        }
         liquidity.publish(items);
         let census = liquidity.census(self.hub.limits.quorum);
         self.note_readiness(|r| r.liquidity = census);

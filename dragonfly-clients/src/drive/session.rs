@@ -76,6 +76,8 @@ where
                         if let Err(error) = self.send(writer).await {
                             return Ended::Lost(error);
                         }
+                        // A deadline that does not move must not keep the thread.
+                        yield_once().await;
                     }
                 }
             };

@@ -21,7 +21,7 @@ use crate::{
     clock::{Nanos, Now},
     market::{
         BookEvent, BookRules, BookState, BookUpdate, Cause, MAX_DEPTH, NameHash, SequenceRule,
-        Symbol, SyncStats, Venue,
+        Symbol, SyncStats, UpdateKind, Venue,
     },
 };
 
@@ -187,14 +187,9 @@ impl<D: Decoder> Listener for BookListener<D> {
         if self.heard.replace(now.mono).is_none() {
             self.reschedule();
         }
+        let is_late = self.is_late(now.mono);
         let is_begun = self.end_parts(now.mono);
-        let mut judge = Judge {
-            heard: Heard::Data,
-            error: None,
-            lost: false,
-            number: None,
-            due: None,
-        };
+        let mut judge = Judge::new();
         // The decoder is lent apart from the books it feeds.
         let Self {
             telling,
@@ -226,6 +221,10 @@ impl<D: Decoder> Listener for BookListener<D> {
             match find(books, index, &update.symbol) {
                 Some(book) => {
                     early.compare(book, update);
+                    if is_late && update.kind == UpdateKind::Image {
+                        // It was out of date before it was whole, and the next one is another.
+                        return;
+                    }
                     let before = book.urgency();
                     let renew = book.take(update, now, telling, emit);
                     if renew && !wanted.contains(&book.native_symbol) {

@@ -134,6 +134,8 @@ pub struct Feed<S, L> {
     listener: L,
     policy: FeedPolicy,
     outbox: VecDeque<Outgoing>,
+    /// The subscriber panicked while it was asked for a request.
+    is_broken: bool,
     sending: Vec<u8>,
     heard: Option<Nanos>,
     probed: Option<Nanos>,
@@ -156,6 +158,7 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
             listener,
             policy,
             outbox: VecDeque::new(),
+            is_broken: false,
             sending: Vec::new(),
             heard: None,
             probed: None,
@@ -215,6 +218,7 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
     pub fn on_open(&mut self, now: Now, emit: &mut dyn FnMut(L::Event)) {
         self.stats.connects.add(1);
         self.outbox.clear();
+        self.is_broken = false;
         (self.heard, self.probed, self.kept_alive) = (Some(now.mono), None, now.mono);
         self.ack_by = Some(now.mono + self.policy.ack_within);
         (self.retry_by, self.under_way, self.has_data) = (None, None, false);
@@ -381,6 +385,9 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
     /// When [`Feed::on_deadline`] wants to be called at the latest.
     pub fn deadline(&self) -> Option<Nanos> {
         let heard = self.heard?;
+        if self.is_broken {
+            return Some(Nanos(0));
+        }
         let asks = self.policy.ping != Ping::Never && self.probed.is_none();
         let probe = asks.then(|| heard + self.policy.probe_after);
         let keep_alive = self.policy.keep_alive.map(|every| self.kept_alive + every);
@@ -424,6 +431,9 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
         let Some(heard) = self.heard else {
             return Verdict::Continue;
         };
+        if std::mem::take(&mut self.is_broken) {
+            return Verdict::Close(Cause::Panicked);
+        }
         while let Some(due) = self.listener.on_deadline(now, emit) {
             if let Verdict::Close(cause) = self.act(due, b"", now, emit) {
                 return Verdict::Close(cause);

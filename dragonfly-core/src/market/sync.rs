@@ -188,7 +188,7 @@ impl BookSync {
         was_live
     }
 
-    /// The book has been asked for again, and long ago: what comes is taken as it is.
+    /// What was heard before is no measure any more: the next image is taken whatever its number.
     pub(crate) const fn begin_anew(&mut self) {
         self.floor = 0;
     }
@@ -296,6 +296,13 @@ impl BookSync {
             self.stats.old += 1;
             return Outcome::Ignored;
         }
+        let next = update.last.saturating_add(1);
+        let has_come = self.last == next || self.early.iter().any(|early| early.last == next);
+        if has_come && self.restarts(update) {
+            // It overtook this restart, or it is of the count before: nobody can tell.
+            self.stats.gaps += 1;
+            return self.fail(Cause::SequenceGap);
+        }
         self.reached = 0;
         self.book.replace(&update.bids, &update.asks);
         self.book.truncate(self.window);
@@ -308,9 +315,8 @@ impl BookSync {
         }
         if self.restarts(update) {
             // What was kept of the old count follows nothing any more.
-            let next = update.last.saturating_add(1);
-            let old = self.early.iter().take_while(|early| early.last != next);
-            self.early.drain(..old.count());
+            self.early.clear();
+            self.early_levels = 0;
         }
         self.replay_early()
     }
@@ -374,11 +380,16 @@ impl BookSync {
     fn apply_in_sequence(&mut self, update: &BookUpdate) -> Outcome {
         match self.follows(update) {
             Follows::Yes => {}
-            Follows::Old => return self.take_old_delta(update.last),
+            Follows::Old => return self.take_old_delta(update),
             Follows::Gap => {
                 self.stats.gaps += 1;
                 return self.fail(Cause::SequenceGap);
             }
+        }
+        if !self.early.is_empty() {
+            // What was out of date is of the past, then.
+            self.early.clear();
+            self.early_levels = 0;
         }
         let reached = self.book.update(&update.bids, &update.asks);
         self.reached = self.reached.min(reached);
@@ -401,17 +412,22 @@ impl BookSync {
 
     /// Where the snapshot comes on a way of its own, it may be ahead of as many deltas as it may be
     /// behind.
-    fn take_old_delta(&mut self, update: u64) -> Outcome {
-        match self.rules.sequence {
-            SequenceRule::Next { .. } if update == self.last => {
-                self.take_old(update, OLD_UPDATES, Outcome::Ignored)
-            }
-            SequenceRule::Next { .. } => self.take_old(update, OLD_UPDATES, Outcome::Old),
-            _ => {
-                let limit = u32::try_from(self.rules.sync_buffer).unwrap_or(u32::MAX);
-                self.take_old(update, limit, Outcome::Ignored)
-            }
+    fn take_old_delta(&mut self, update: &BookUpdate) -> Outcome {
+        let number = update.last;
+        let SequenceRule::Next { restart } = self.rules.sequence else {
+            let limit = u32::try_from(self.rules.sync_buffer).unwrap_or(u32::MAX);
+            return self.take_old(number, limit, Outcome::Ignored);
+        };
+        if number == self.last {
+            return self.take_old(number, OLD_UPDATES, Outcome::Ignored);
         }
+        let outcome = self.take_old(number, OLD_UPDATES, Outcome::Old);
+        if outcome == Outcome::Old && restart.is_some() {
+            // It may have overtaken the restart that it follows.
+            self.early_levels += update.bids.len() + update.asks.len();
+            self.early.push_back(update.clone());
+        }
+        outcome
     }
 
     fn follows(&self, update: &BookUpdate) -> Follows {

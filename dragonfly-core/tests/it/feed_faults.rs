@@ -178,6 +178,7 @@ fn what_waits_to_be_asked_for_is_asked_for_once_and_not_in_vain() {
         bench.pass(Nanos::from_secs(1));
         sent.extend(bench.sent());
     }
+    assert!(!sent.is_empty(), "`b` is asked for");
     assert!(sent.iter().all(|text| text == "again b"), "{sent:?}");
     // What asks for a sign of life does not wait behind a hundred requests.
     bench.pass(Nanos::from_secs(3));

@@ -168,8 +168,12 @@ fn after_a_restart_nothing_kept_of_the_old_count_is_held_against_the_new_book() 
     assert_eq!(book.apply(&delta(502, 502)), Outcome::Renew, "501 is lost");
     book.apply(&delta(503, 503));
     book.apply(&delta(2, 2));
+    // Whether 2 follows this restart or was there before it nobody can tell.
+    assert_eq!(book.apply(&snapshot(1)), Outcome::Renew);
+    book.apply(&delta(7, 7));
     assert_eq!(book.apply(&snapshot(1)), Outcome::Live);
-    assert_eq!((book.state(), book.seq()), (BookState::Live, 2));
+    assert_eq!((book.state(), book.seq()), (BookState::Live, 1));
+    assert_eq!(book.apply(&delta(2, 2)), Outcome::Live);
 }
 
 #[test]
@@ -363,6 +367,29 @@ fn a_count_of_deltas_that_restarts_below_the_last_one_does_not_freeze_the_book()
     assert_eq!(outcomes[14], Outcome::Old);
     assert_eq!(outcomes[15], Outcome::Renew);
     assert_eq!(book.state(), BookState::Gap);
+}
+
+#[test]
+fn a_delta_that_may_have_overtaken_the_restart_of_its_count_is_neither_lost_nor_guessed() {
+    let mut book = sync(SequenceRule::Next { restart: Some(1) });
+    book.apply(&snapshot(500));
+    let second = delta(2, 2);
+    let first = update(UpdateKind::Snapshot, 1, 1, 10, 20);
+    assert_eq!(book.apply(&second), Outcome::Old);
+    assert_eq!(book.apply(&first), Outcome::Renew);
+    assert_eq!(
+        (book.state(), book.cause()),
+        (BookState::Gap, Cause::SequenceGap)
+    );
+    assert_eq!(book.apply(&first), Outcome::Live);
+    for number in [2, 3, 4] {
+        assert_eq!(book.apply(&delta(number, number)), Outcome::Live);
+    }
+    // What is of the past stays there.
+    assert_eq!(book.apply(&second), Outcome::Old);
+    assert_eq!(book.apply(&delta(5, 5)), Outcome::Live);
+    assert_eq!(book.apply(&first), Outcome::Live);
+    assert_eq!((book.epoch(), book.seq()), (3, 1));
 }
 
 #[test]

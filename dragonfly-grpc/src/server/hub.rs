@@ -42,6 +42,11 @@ impl Hub {
         lock(&self.liquidity).sweep(sweeps);
     }
 
+    /// Whether anything is hidden because the flow is in doubt.
+    pub(super) fn in_doubt(&self) -> bool {
+        lock(&self.books).is_in_doubt() || lock(&self.liquidity).is_in_doubt()
+    }
+
     /// Shows nothing as live while the flow is in doubt, and the newest again when it is not.
     pub(super) fn doubt(&self, in_doubt: bool) {
         let (mut books, mut liquidity) = (lock(&self.books), lock(&self.liquidity));

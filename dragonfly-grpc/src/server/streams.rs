@@ -93,6 +93,10 @@ impl<V: View> Streams<V> {
         }
     }
 
+    pub(super) const fn is_in_doubt(&self) -> bool {
+        self.in_doubt
+    }
+
     /// Shows nothing as live until there is no doubt any more; what is published meanwhile is kept.
     pub(super) fn doubt(&mut self) {
         if std::mem::replace(&mut self.in_doubt, true) {

@@ -91,16 +91,18 @@ impl Process {
         }
     }
 
-    /// Lets it have so many open files; `None` is as many as this process may have.
+    /// Lets it have so many open files, and says how many it might have before.
     ///
     /// # Errors
     /// When the system does not allow it.
-    pub(super) fn limit_files(&self, most: Option<u64>) -> Result<(), String> {
-        let own = getrlimit(Resource::Nofile);
-        let current = most.or(own.current);
-        let limit = Rlimit { current, ..own };
-        let done = prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit);
-        done.map(drop)
+    pub(super) fn limit_files(&self, most: Option<u64>) -> Result<Option<u64>, String> {
+        let limit = Rlimit {
+            current: most,
+            ..getrlimit(Resource::Nofile)
+        };
+        let before = prlimit(Some(Pid::from_child(&self.child)), Resource::Nofile, limit);
+        before
+            .map(|before| before.current)
             .map_err(|error| format!("{}: {error}", self.name))
     }
 

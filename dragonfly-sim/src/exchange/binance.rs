@@ -174,6 +174,9 @@ impl Binance {
                     self.is_raw = !value;
                     Ok(Value::Null)
                 }
+                Some([Value::String(name), _]) if name == "combined" => {
+                    Err((1, "Invalid value type: expected Boolean".to_owned()))
+                }
                 _ => Err((0, "Unknown property".to_owned())),
             },
             Some(other) => Err(wrong(&format!("unknown method `{other}`"))),

@@ -114,7 +114,9 @@ impl Conversation for Bybit {
             topic.sent_at = now;
             if topic.has_begun && cx.is_served(topic.listing) {
                 // The same number says that nothing has changed.
-                topic.update -= 1;
+                if cx.window(topic.listing, topic.levels) == topic.sent {
+                    topic.update -= 1;
+                }
                 topic.snapshot(usize::MAX, "snapshot", cx);
             }
         }

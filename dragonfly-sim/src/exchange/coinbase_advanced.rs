@@ -99,7 +99,7 @@ impl Conversation for Coinbase {
             }
             ("unsubscribe", channel) if QUIET.contains(&channel) => {
                 if let Some(quiet) = self.quiet.get_mut(channel) {
-                    quiet.retain(|id| !ids.contains(&id.as_str()));
+                    quiet.retain(|id| !ids.is_empty() && !ids.contains(&id.as_str()));
                 }
                 self.list(cx);
             }
@@ -213,6 +213,10 @@ impl Coinbase {
         let wanted = ids.iter().filter(|id| !refused.contains(*id));
         let quiet = self.quiet.entry(channel.to_owned()).or_default();
         quiet.extend(wanted.map(|id| (*id).to_owned()));
+        if channel == "status" && ids.is_empty() {
+            // As heartbeats do, it has an entry that is no product's.
+            quiet.insert(channel.to_owned());
+        }
         self.list(cx);
     }
 

@@ -247,14 +247,21 @@ impl Book {
             self.counts.old += 1;
             return Fate::Nothing;
         }
+        let is_second = |kept: &Update| kept.last == update.last + 1;
+        let is_at_second = self.has_begun && self.seq == update.last + 1;
+        let has_second = is_at_second || self.kept.iter().any(is_second);
+        if has_second && is_restart(update, rules) {
+            // The second of this count came before its first, or it is the second of the one before.
+            tally.note(Kind::Gap);
+            self.counts.gaps += 1;
+            return self.fail(Cause::SequenceGap);
+        }
         let was_awaited = !self.has_begun;
         let before = self.state;
         let mut kept = std::mem::take(&mut self.kept);
         if is_restart(update, rules) {
-            // A new count: what was kept before its second number is of the old one.
-            while kept.first().is_some_and(|old| old.last != update.last + 1) {
-                kept.remove(0);
-            }
+            // A new count: what was kept is of the old one.
+            kept.clear();
         }
         self.forget(self.state, self.cause);
         for level in &update.bids {
@@ -357,8 +364,13 @@ impl Book {
         if !follows && is_old {
             let most = u32::try_from(rules.sync_buffer).unwrap_or(u32::MAX);
             return match rules.numbers {
-                Numbers::Next { .. } if update.last < self.seq => {
-                    self.drop_old(update, OLD_IN_A_ROW, Fate::Doubtful, tally)
+                Numbers::Next { restart } if update.last < self.seq => {
+                    let fate = self.drop_old(update, OLD_IN_A_ROW, Fate::Doubtful, tally);
+                    if fate == Fate::Doubtful && restart.is_some() {
+                        // Its count may be one that is about to begin.
+                        self.kept.push(update.clone());
+                    }
+                    fate
                 }
                 Numbers::Next { .. } => self.drop_old(update, OLD_IN_A_ROW, Fate::Nothing, tally),
                 _ => self.drop_old(update, most, Fate::Nothing, tally),
@@ -373,6 +385,7 @@ impl Book {
             tally.note(Kind::Straddling);
         }
         tally.note(Kind::DeltaInSequence);
+        self.kept.clear();
         for level in &update.bids {
             self.bids.set(level.price, level.qty);
         }

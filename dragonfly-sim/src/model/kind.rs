@@ -112,6 +112,8 @@ kinds! {
     StaleLink "stale-link"
     /// a message that goes on growing before it is whole
     SlowMessage "slow-message"
+    /// an image that took so long to arrive that it is out of date
+    LateImage "late-image"
     /// a book that does not come in time
     SyncOverdue "sync-overdue"
     /// a book that stays crossed for too long

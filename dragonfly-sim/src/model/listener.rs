@@ -213,6 +213,7 @@ impl Listener {
         now: u64,
         tally: &mut Tally,
     ) -> Vec<Answer> {
+        let is_late = self.is_late(now);
         self.whole(now);
         let (mut failed, mut has_stranger, mut said) = (Vec::new(), false, Said::default());
         for update in updates {
@@ -224,6 +225,8 @@ impl Listener {
             if update.book >= self.books.len() {
                 tally.note(Kind::UnknownSymbol);
                 has_stranger = true;
+            } else if is_late && update.shape == Shape::Image {
+                tally.note(Kind::LateImage);
             } else if self.take(update, now, tally) && !failed.contains(&update.book) {
                 failed.push(update.book);
             }

@@ -45,6 +45,12 @@ impl Early {
 }
 
 impl<D: Decoder> BookListener<D> {
+    /// Whether the message under way began so long ago that a whole book in it is out of date.
+    pub(super) fn is_late(&self, now: Nanos) -> bool {
+        let under_way = self.early.under_way;
+        under_way.is_some_and(|message| message.since + self.rules.stale_after <= now)
+    }
+
     /// A message is whole; true when parts of it came before. What could only come behind it has as
     /// much time left as before.
     pub(super) fn end_parts(&mut self, now: Nanos) -> bool {
@@ -65,6 +71,9 @@ impl<D: Decoder> BookListener<D> {
         let before = self.early.under_way;
         let since = before.map_or(grown, |message| message.since);
         self.early.under_way = Some(UnderWay { since, grown });
+        let is_silent = |heard| heard + self.rules.stale_after <= grown;
+        let is_late = self.is_late(grown) || self.heard.is_none_or(is_silent);
+        let was_shown = self.early.shown.is_some();
         let Self {
             telling,
             decoder,
@@ -86,7 +95,7 @@ impl<D: Decoder> BookListener<D> {
                 };
                 let numbered =
                     rules.sequence == SequenceRule::Increasing && rules.checksum.is_none();
-                if !numbered || early.shown.is_some() || !is_sound(update, &book.sync) {
+                if !numbered || is_late || early.shown.is_some() || !is_sound(update, &book.sync) {
                     return;
                 }
                 let symbol = book.native_symbol;
@@ -97,6 +106,9 @@ impl<D: Decoder> BookListener<D> {
                     is_confirmed: false,
                 });
             });
+        }
+        if self.early.shown.is_some() != was_shown {
+            self.reschedule();
         }
     }
 
@@ -111,9 +123,11 @@ impl<D: Decoder> BookListener<D> {
         };
         // A newer image that the same message had proves itself.
         if book.sync.seq() == shown.last && book.sync.reset(BookState::Gap, Cause::BadMessages) {
-            tracing::warn!(venue = %telling.venue, symbol = %shown.symbol, "a message was not what its beginning showed");
+            // Nor is its number one that the next image has to exceed.
+            book.sync.begin_anew();
             book.changed_at(now.mono);
             book.tell(&telling, emit);
+            tracing::warn!(venue = %telling.venue, symbol = %shown.symbol, "a message was not what its beginning showed");
         }
     }
 }

@@ -34,6 +34,17 @@ pub(super) struct Judge {
 }
 
 impl Judge {
+    /// Of a message of which nothing is known yet.
+    pub(super) const fn new() -> Self {
+        Self {
+            heard: Heard::Data,
+            error: None,
+            lost: false,
+            number: None,
+            due: None,
+        }
+    }
+
     /// Checks the message's number on the connection; true when the message must not be applied.
     #[inline]
     pub(super) fn out_of_order(&mut self, count: &mut Count, seq: Option<u64>) -> bool {

@@ -1,6 +1,6 @@
 //! What a feed has to send, in its turn.
 
-use super::{Feed, Request};
+use super::{Feed, Request, Verdict};
 use crate::{
     clock::Nanos,
     feed::{Ask, Listener, Subscriber},
@@ -12,9 +12,8 @@ use crate::{
 pub(super) enum Outgoing {
     Text(Vec<u8>),
     Ping,
-    /// The requests that ask for an instrument again, if it is still to be asked for when their turn
-    /// has come.
-    Again(Symbol, Vec<Vec<u8>>),
+    /// An instrument that is asked for again, if it is still to be asked for when its turn has come.
+    Again(Symbol),
 }
 
 impl<S: Subscriber, L: Listener> Feed<S, L> {
@@ -26,10 +25,13 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
         loop {
             match self.outbox.pop_front()? {
                 // What was missing may have come.
-                Outgoing::Again(symbol, _) if !self.listener.wants(symbol) => {}
-                Outgoing::Again(_, texts) => {
-                    let texts = texts.into_iter().rev();
-                    texts.for_each(|text| self.outbox.push_front(Outgoing::Text(text)));
+                Outgoing::Again(symbol) if !self.listener.wants(symbol) => {}
+                Outgoing::Again(symbol) => {
+                    let spelt = self.guarded(|feed| Ok(feed.spell_out(symbol)));
+                    if spelt != Ok(Verdict::Continue) {
+                        self.is_broken = true;
+                        return None;
+                    }
                 }
                 Outgoing::Text(text) => {
                     self.policy.messages.take(now);
@@ -44,14 +46,22 @@ impl<S: Subscriber, L: Listener> Feed<S, L> {
         }
     }
 
+    /// The requests for an instrument come next. A subscriber may count what it has asked for, so it is
+    /// told no sooner.
+    fn spell_out(&mut self, symbol: Symbol) -> Verdict {
+        let mut texts = Vec::new();
+        let mut send = |text: &[u8]| texts.push(Outgoing::Text(text.to_vec()));
+        self.subscriber.subscribe(Ask::Again(symbol), &mut send);
+        let texts = texts.into_iter().rev();
+        texts.for_each(|text| self.outbox.push_front(text));
+        Verdict::Continue
+    }
+
     /// One that waits for its turn, as the venue's budget has it, need not wait twice.
     pub(super) fn ask_again(&mut self, symbol: Symbol) {
-        let is_same = |o: &Outgoing| matches!(o, Outgoing::Again(other, _) if *other == symbol);
+        let is_same = |o: &Outgoing| matches!(o, Outgoing::Again(other) if *other == symbol);
         if !self.outbox.iter().any(is_same) {
-            let mut texts = Vec::new();
-            let mut send = |text: &[u8]| texts.push(text.to_vec());
-            self.subscriber.subscribe(Ask::Again(symbol), &mut send);
-            self.outbox.push_back(Outgoing::Again(symbol, texts));
+            self.outbox.push_back(Outgoing::Again(symbol));
         }
     }
 }

@@ -1,16 +1,15 @@
 //! The demo: recorded venues behind real WebSocket and TLS on this machine, and a look at the book
 //! through the same client that users have.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use dragonfly_core::{clock::Nanos, market::Symbol};
 use dragonfly_feeds::{BookFeed, Builder};
 use dragonfly_grpc::{
     Client, Policy, TOKIO,
-    client::{Event, Subscription, View},
+    client::{Event, View},
     program,
-    proto::v1::Book,
 };
 use dragonfly_sim::{Recorded, Recording, Sim};
 
@@ -84,27 +83,22 @@ async fn watch(address: SocketAddr, draws: bool, depth: u8) {
         .policy(policy)
         .subscribe();
     loop {
-        if let Some(view) = next(&mut views).await {
-            if draws {
-                let table = program::draw(&view, depth.into(), Nanos(0));
-                let text = format!(
-                    "{ORIGIN}\n{EQUIVALENCE}\ngRPC on {address}; Ctrl-C ends it.\n\n{table}"
-                );
-                if program::paint(&text).is_err() {
-                    return;
-                }
-            } else {
-                tracing::info!("{}", line(&view));
+        let text = match views.next().await {
+            Event::View(view) if draws => program::draw(&view, depth.into(), Nanos(0)),
+            Event::View(view) => line(&view),
+            // What was shown last is no book any more.
+            Event::Disconnected(why) => format!("No book: {why}."),
+            _ => continue,
+        };
+        if draws {
+            let text =
+                format!("{ORIGIN}\n{EQUIVALENCE}\ngRPC on {address}; Ctrl-C ends it.\n\n{text}");
+            if program::paint(&text).is_err() {
+                return;
             }
+        } else {
+            tracing::info!("{text}");
         }
-    }
-}
-
-/// The next view; none where the wait only kept the screen from hanging.
-async fn next(views: &mut Subscription<Book>) -> Option<View> {
-    match tokio::time::timeout(Duration::from_secs(1), views.next()).await {
-        Ok(Event::View(view)) => Some(view),
-        _ => None,
     }
 }
 

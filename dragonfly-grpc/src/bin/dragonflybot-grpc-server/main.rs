@@ -165,9 +165,9 @@ fn stop_on_signal(stopper: Arc<OnceLock<Stopper>>) {
             signals.next().await;
             // The flow is being started, or this process is about to end.
             let stopper = stopper.wait();
-            // First, as everywhere: no word of it may keep it from being done.
-            stopper.stop();
+            // The log holds up nobody, and its last line is that all has stopped.
             tracing::info!("stopping; once more to end at once");
+            stopper.stop();
             signals.next().await;
             std::process::exit(INTERRUPTED);
         }));

@@ -67,9 +67,9 @@ impl Run<'_> {
         let caller = Caller::new(self.port);
         self.listen(time);
         let was_served = caller.as_ref().is_ok_and(Caller::is_served);
-        let unlimited = self.server.limit_files(None);
+        let unlimited = limited.and_then(|before| self.server.limit_files(before));
         let caller = caller.map_err(|error| format!("port {}: {error}", self.port));
-        let caller = match limited.and(unlimited).and(caller) {
+        let caller = match unlimited.and(caller) {
             Ok(caller) if !was_served => caller,
             Ok(_) => {
                 let what = "a call was taken though there was no file for it";

@@ -21,6 +21,12 @@ impl Listener {
         self.growing = Some((since, now));
     }
 
+    /// Whether the message that ends now took so long that a whole book in it is out of date.
+    pub(super) fn is_late(&self, now: u64) -> bool {
+        self.growing
+            .is_some_and(|(began, _)| began + self.rules.stale_after <= now)
+    }
+
     /// A message has come. As long as it took nothing that is awaited could come.
     pub(super) fn whole(&mut self, now: u64) {
         self.heard = Some(now);
