@@ -153,6 +153,25 @@ fn a_stall_withdraws_what_is_shown_until_it_is_over() {
     });
 }
 
+/// The thread that stood still is the server's own: when it goes on, what it publishes comes before
+/// any other task has heard of the stall, and then that the stall is over.
+#[test]
+fn what_a_thread_publishes_right_after_its_stall_is_not_shown_as_live() {
+    run(async {
+        let mut bench = Bench::new();
+        bench.publish(&[deep(1)]);
+        let mut books = books(&bench).await;
+        assert_eq!(next(&mut books).await.live_legs, 2);
+        let health = bench.server.health();
+        health.set_stalled(Some("stage `bbo` stands still".into()));
+        bench.publish(&[deep(2), deep(3)]);
+        health.set_stalled(None);
+        assert_eq!(next(&mut books).await.live_legs, 0);
+        let whole = next(&mut books).await;
+        assert_eq!((whole.skipped, whole.live_legs), (0, 2));
+    });
+}
+
 async fn books(bench: &Bench) -> Streaming<Book> {
     let mut client = bench.market_data().await;
     let books = soon(client.stream_book(StreamBookRequest::default())).await;
