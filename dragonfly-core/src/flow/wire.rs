@@ -147,7 +147,7 @@ impl Drop for Ticket {
 /// so does dropping it.
 ///
 /// Whoever holds it and does not read fills the queue: the flow then waits, and every other reader with it,
-/// unless the queue is one that loses what is not read ([`latest`](crate::queue::latest)).
+/// unless the queue is one that loses what is not read ([`latest`](crate::queue::latest())).
 pub struct Tap<C: Consumer> {
     consumer: C,
     // After the consumer: its end must be visible to whoever this wakes.

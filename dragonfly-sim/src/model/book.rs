@@ -5,7 +5,7 @@ use super::{
     kind::{Kind, Tally},
     setup::{Numbers, Rules},
     side::{Side, is_crossed},
-    wire::{Level, Shape, Update},
+    wire::{Level, Shape, Update, decimals},
 };
 
 /// So many old numbers in a row mean that a count has restarted.
@@ -468,18 +468,6 @@ impl Book {
 /// Whether a delta can be kept for its snapshot: its number must tell which of the two is older.
 const fn is_kept(rules: &Rules) -> bool {
     !matches!(rules.numbers, Numbers::None | Numbers::Connection)
-}
-
-/// The most decimals the numbers of an update were written with.
-fn decimals(update: &Update) -> (u8, u8) {
-    let most = |of: fn(&Level) -> u8| {
-        let all = update.bids.iter().chain(&update.asks);
-        all.map(of).max().unwrap_or(0)
-    };
-    (
-        most(|level| level.price_decimals),
-        most(|level| level.qty_decimals),
-    )
 }
 
 /// What is special about an update's levels.

@@ -315,6 +315,18 @@ impl fmt::Display for Op {
     }
 }
 
+/// The most decimals the numbers of an update were written with.
+pub(super) fn decimals(update: &Update) -> (u8, u8) {
+    let most = |of: fn(&Level) -> u8| {
+        let all = update.bids.iter().chain(&update.asks);
+        all.map(of).max().unwrap_or(0)
+    };
+    (
+        most(|level| level.price_decimals),
+        most(|level| level.qty_decimals),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
