@@ -49,8 +49,8 @@ pub struct BookRules {
     /// How long a subscription may stay without its first complete book before it is made again.
     pub sync_within: Nanos,
     /// When at the latest a book the venue refused is asked for again on a connection that lives on:
-    /// the refusal may have been a passing one. At first after `sync_within`, and after twice as long
-    /// each time it is refused again.
+    /// the refusal may have been a passing one. At first after 10 s, or after `sync_within` where that is
+    /// less, and after twice as long each time it is refused again.
     pub refused_again: Nanos,
     /// How many messages in a row that cannot be decoded force a reconnect.
     pub bad_messages: u32,

@@ -389,7 +389,8 @@ impl Listener {
             State::Closed => {
                 // Twice as long after each refusal, up to a limit.
                 let times = 2_u64.saturating_pow(kept.refusals - 1);
-                let wait = rules.sync_within.saturating_mul(times);
+                let first = rules.sync_within.min(10_000_000_000);
+                let wait = first.saturating_mul(times);
                 Some(kept.touched + wait.min(rules.refused_again))
             }
             State::Syncing | State::Gap | State::Stale => Some(kept.touched + rules.sync_within),

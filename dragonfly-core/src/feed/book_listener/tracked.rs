@@ -19,6 +19,8 @@ use super::Emit;
 /// How often in a row a book is asked for again in vain before the whole connection is made anew;
 /// and how often at once, before it has to wait for its turn.
 const RENEWALS: u32 = 3;
+/// How long a first refusal is left at that, at the most.
+const FIRST_REFUSED: Nanos = Nanos::from_secs(10);
 
 /// What is told of a book.
 #[derive(Clone, Copy, Debug)]
@@ -195,7 +197,8 @@ impl TrackedBook {
     /// How long a refusal is left at that.
     fn refused_wait(&self, rules: &BookRules) -> Nanos {
         let doubled = 1_u64.checked_shl(self.refusals.saturating_sub(1));
-        let wait = doubled.and_then(|times| rules.sync_within.0.checked_mul(times));
+        let first = rules.sync_within.min(FIRST_REFUSED);
+        let wait = doubled.and_then(|times| first.0.checked_mul(times));
         Nanos(wait.unwrap_or(u64::MAX)).min(rules.refused_again)
     }
 
