@@ -236,6 +236,9 @@ fn a_large_message_on_a_slow_line_is_waited_for_whatever_the_venue() {
             bench.hear(Incoming::Part("1"));
             bench.pass(Duration::from_secs(1)).await;
         }
+        // An image that took so long is out of date; the connection is kept, and the next one is shown.
+        bench.hear(Incoming::Text("1 2"));
+        assert!(!bench.states().contains(&LIVE));
         bench.hear(Incoming::Text("1 2"));
         assert_eq!(bench.states().last(), Some(&LIVE));
         assert_eq!(bench.script.lock().unwrap().attempts.len(), 1);
