@@ -251,7 +251,7 @@ impl BookSync {
     /// one that is older than what was withdrawn.
     fn take_old_image(&mut self, update: &BookUpdate) -> Outcome {
         if self.last > 0 && update.last == self.last && self.repeats(update) {
-            self.old_in_a_row = 0;
+            // Of a count that has restarted meanwhile it says nothing.
             return self.settle(self.image.is_crossed());
         }
         let outcome = self.take_old(update.last, OLD_UPDATES, Outcome::Old);

@@ -208,7 +208,6 @@ impl Book {
             let is_last = self.has_begun && update.last == self.seq;
             if is_last && bids == self.bids && asks == self.asks {
                 tally.note(Kind::ImageAgain);
-                self.old_in_a_row.clear();
                 return self.conclude(tally);
             }
             let heard = [&self.old_in_a_row[..], &[update.last]].concat();
