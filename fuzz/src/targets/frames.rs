@@ -19,6 +19,9 @@ enum Seen {
     Pong,
 }
 
+/// How much of an input is read.
+const MOST: usize = 8 << 10;
+
 /// Reads all but the first byte of `input` as what a server sent, in pieces as long as the first
 /// byte says.
 ///
@@ -27,6 +30,8 @@ pub(super) fn frames(input: &[u8]) {
     let Some((piece, bytes)) = input.split_first() else {
         return;
     };
+    // Thousands of empty frames are thousands of things seen, which this holds three times.
+    let bytes = &bytes[..bytes.len().min(MOST)];
     let (seen, error) = read(bytes, usize::from(*piece).max(1), 1);
     let whole = read(bytes, usize::MAX, usize::MAX);
     assert_eq!((&seen, &error), (&whole.0, &whole.1));
