@@ -41,7 +41,7 @@ pub(crate) fn draw(seed: u64, venues: &[&str]) -> Plan {
             Kind::Starved | Kind::ConnectRefused | Kind::AcceptThenClose => 4.0,
             Kind::MassCut | Kind::DnsMoved | Kind::AdapterPanic | Kind::TickSize => 4.0,
             // Counts that begin again and again at the same low numbers cannot be told apart.
-            Kind::Recount => 1.0,
+            Kind::Recount => 4.0,
             Kind::Cut | Kind::Close1000 | Kind::Close1001 | Kind::Close1012 => 20.0,
             _ => 60.0,
         };
