@@ -1,6 +1,9 @@
 //! Frames in pieces, in whole, and by another implementation.
 
-use std::io::{self, Read, Write};
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    io::{self, Read, Write},
+};
 
 use dragonfly_clients::ws::Deframer;
 use dragonfly_core::client::{ClientError, Received};
@@ -11,16 +14,27 @@ use tungstenite::{
 
 const LIMIT: usize = 1_000;
 
-/// What comes out of a connection.
+/// What comes out of a connection: by its digest, for half of an input's bytes may each be a frame.
 #[derive(Debug, PartialEq, Eq)]
-enum Seen {
-    Message(Vec<u8>),
-    Ping(Vec<u8>),
-    Pong,
-}
+struct Seen(u64);
 
-/// How much of an input is read.
-const MOST: usize = 8 << 10;
+impl Seen {
+    const PONG: Self = Self(0);
+
+    fn message(bytes: &[u8]) -> Self {
+        Self::of("message", bytes)
+    }
+
+    fn ping(payload: &[u8]) -> Self {
+        Self::of("ping", payload)
+    }
+
+    fn of(kind: &str, bytes: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (kind, bytes).hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
 
 /// Reads all but the first byte of `input` as what a server sent, in pieces as long as the first
 /// byte says.
@@ -30,8 +44,6 @@ pub(super) fn frames(input: &[u8]) {
     let Some((piece, bytes)) = input.split_first() else {
         return;
     };
-    // Thousands of empty frames are thousands of things seen, which this holds three times.
-    let bytes = &bytes[..bytes.len().min(MOST)];
     let (seen, error) = read(bytes, usize::from(*piece).max(1), 1);
     let whole = read(bytes, usize::MAX, usize::MAX);
     assert_eq!((&seen, &error), (&whole.0, &whole.1));
@@ -60,14 +72,14 @@ fn read(bytes: &[u8], piece: usize, large: usize) -> (Vec<Seen>, Option<ClientEr
                 Ok(Some(Received::Message(message))) => {
                     assert!(message.starts_with(&part));
                     part.clear();
-                    seen.push(Seen::Message(message.to_vec()));
+                    seen.push(Seen::message(message));
                 }
                 Ok(Some(Received::Part(so_far))) => {
                     assert!(so_far.starts_with(&part) && so_far.len() > part.len());
                     part = so_far.to_vec();
                 }
-                Ok(Some(Received::Ping(payload))) => seen.push(Seen::Ping(payload.to_vec())),
-                Ok(Some(_)) => seen.push(Seen::Pong),
+                Ok(Some(Received::Ping(payload))) => seen.push(Seen::ping(payload)),
+                Ok(Some(_)) => seen.push(Seen::PONG),
                 Err(error) => return (seen, Some(error)),
             }
         }
@@ -101,12 +113,26 @@ fn by_tungstenite(bytes: &[u8]) -> (Vec<Seen>, bool) {
     let mut seen = Vec::new();
     loop {
         seen.push(match socket.read() {
-            Ok(Message::Text(text)) => Seen::Message(text.as_bytes().to_vec()),
-            Ok(Message::Binary(bytes)) => Seen::Message(bytes.to_vec()),
-            Ok(Message::Ping(payload)) => Seen::Ping(payload.to_vec()),
-            Ok(Message::Pong(_)) => Seen::Pong,
+            Ok(Message::Text(text)) => Seen::message(text.as_bytes()),
+            Ok(Message::Binary(bytes)) => Seen::message(&bytes),
+            Ok(Message::Ping(payload)) => Seen::ping(&payload),
+            Ok(Message::Pong(_)) => Seen::PONG,
             Ok(_) => return (seen, true),
             Err(_) => return (seen, false),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{execute, find};
+
+    #[test]
+    fn an_input_of_nothing_but_empty_frames_is_held_within_the_bound() {
+        let target = find("frames").unwrap();
+        for frame in [[0x8a, 0], [0x89, 0], [0x81, 0]] {
+            let input = [&[1], &*frame.repeat((32 << 10) - 1)].concat();
+            execute(target, &input).unwrap();
+        }
     }
 }
